@@ -1,0 +1,43 @@
+import type { Variable } from "./variable.ts";
+import { variables } from "./variables.ts";
+
+const escapePipes = (text: string) => text.replaceAll("|", "\\|");
+
+function row(variable: Variable): string {
+  const names = variable.names.map((name) => `\`${name}\``).join(", ");
+  return `| ${names} | ${escapePipes(variable.fallbackNote)} | ${escapePipes(variable.doc)} |`;
+}
+
+/** The table of all settings in Markdown, as it stands in docs/configuration.md. */
+export function describeVariables(): string {
+  return [
+    "| variable | default | meaning |",
+    "| --- | --- | --- |",
+    ...Object.values(variables).map(row),
+    "",
+  ].join("\n");
+}
+
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** A sentence for each set name that starts with TRAILGLASS_ and means nothing, with the nearest known name. */
+export function warnUnknown(names: readonly string[]): string[] {
+  const known = Object.values(variables).flatMap((variable) => [...variable.names]);
+  const unknown = names.filter((name) => name.startsWith("TRAILGLASS_") && name !== "TRAILGLASS_CONFIG");
+  return unknown.map((name) => {
+    const bare = name.slice("TRAILGLASS_".length);
+    const nearest = known.reduce((best, next) => (distance(bare, next) < distance(bare, best) ? next : best));
+    return `${name} is not a setting; did you mean ${nearest}?`;
+  });
+}

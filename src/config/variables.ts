@@ -1,0 +1,109 @@
+import { z } from "zod";
+import { readProxyRanges } from "./proxy-ranges.ts";
+import { duration, flag, optional, text, variable, whole, word } from "./variable.ts";
+
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as https://trails.example.org" });
+const databaseUrl = z
+  .string()
+  .transform((value) => value.replace(/^jdbc:/, ""))
+  .pipe(
+    z.url({
+      protocol: /^postgres(ql)?$/,
+      error: "must be a URL such as postgres://user:password@host:5432/name",
+    }),
+  );
+
+/** Every setting there is. The documentation table is made from this, and nothing else reads the environment. */
+export const variables = {
+  port: variable(["APP_PORT", "PORT"], whole(0, 65535), { fallback: "8080", doc: "Port to listen on." }),
+  host: variable(["APP_HOST"], text, { fallback: "0.0.0.0", doc: "Address to listen on." }),
+  environment: variable(["APP_ENVIRONMENT"], word("development", "staging", "production"), {
+    fallback: "production",
+    doc: "`development` only makes logs pretty; nothing about safety depends on it.",
+  }),
+  publicUrl: optional(["PUBLIC_URL"], httpUrl, {
+    doc: "What phones use. Links in mails come from here, never from a request's `Host`.",
+  }),
+  allowPlainHttp: variable(["ALLOW_PLAIN_HTTP"], flag, {
+    fallback: "false",
+    doc: "`true` only for a LAN or development; else a request must be HTTPS itself or say so through a trusted proxy.",
+  }),
+  trustedProxies: variable(["TRUSTED_PROXIES"], readProxyRanges, {
+    fallback: "loopback,private",
+    doc: "From whom `X-Forwarded-*` is believed: addresses, CIDR ranges, `loopback`, `private`, or `none`; comma separated.",
+  }),
+  tlsCertFile: optional(["TLS_CERT_FILE"], text, {
+    doc: "Certificate chain (PEM), to serve HTTPS without a proxy.",
+  }),
+  tlsKeyFile: optional(["TLS_KEY_FILE"], text, { doc: "Private key (PEM) of that certificate." }),
+  dataDir: optional(["DATA_DIR"], text, {
+    fallbackNote: "/var/lib/trailglass where it exists, else ./data",
+    doc: "Folder of the embedded database.",
+  }),
+  databaseUrl: optional(["DATABASE_URL"], databaseUrl, {
+    fallbackNote: "none: the embedded database",
+    secret: true,
+    doc: "A Postgres 15 or later of your own, `postgres://...`; the `jdbc:postgresql://...` form works, too.",
+  }),
+  databaseHost: optional(["DATABASE_HOST"], text, {
+    doc: "The same in parts, when `DATABASE_URL` is not set.",
+  }),
+  databasePort: variable(["DATABASE_PORT"], whole(1, 65535), {
+    fallback: "5432",
+    doc: "Port of `DATABASE_HOST`.",
+  }),
+  databaseName: variable(["DATABASE_NAME"], text, {
+    fallback: "trailglass",
+    doc: "Database at `DATABASE_HOST`.",
+  }),
+  databaseUser: variable(["DATABASE_USER"], text, {
+    fallback: "trailglass",
+    doc: "User at `DATABASE_HOST`.",
+  }),
+  databasePassword: optional(["DATABASE_PASSWORD"], text, {
+    secret: true,
+    doc: "Password of `DATABASE_USER`.",
+  }),
+  databaseSslMode: optional(["DATABASE_SSL_MODE"], word("disable", "prefer", "require"), {
+    fallbackNote: "what the URL says, else prefer",
+    doc: "`disable`, `prefer` or `require` TLS to the database.",
+  }),
+  databaseMaxPoolSize: variable(["DATABASE_MAX_POOL_SIZE"], whole(2, 100), {
+    fallback: "5",
+    doc: "Connections to the database at most.",
+  }),
+  autoMigrate: variable(["AUTO_MIGRATE", "FLYWAY_AUTO_MIGRATE"], flag, {
+    fallback: "true",
+    doc: "`false`: `serve` refuses to start on an old schema and names `trailglass migrate`.",
+  }),
+  jwtSecret: optional(["JWT_SECRET"], z.string().min(32, { error: "must have at least 32 characters" }), {
+    fallbackNote: "made at the first start",
+    secret: true,
+    doc: "First signing key of access tokens; kept in the database from then on.",
+  }),
+  jwtIssuer: variable(["JWT_ISSUER"], text, { fallback: "trailglass", doc: "`iss` of access tokens." }),
+  jwtAudience: variable(["JWT_AUDIENCE"], text, {
+    fallback: "trailglass-clients",
+    doc: "`aud` of access tokens.",
+  }),
+  accessTokenSeconds: variable(["ACCESS_TOKEN_TTL"], duration, {
+    fallback: "15m",
+    doc: "Life of an access token.",
+  }),
+  refreshTokenSeconds: variable(["REFRESH_TOKEN_TTL"], duration, {
+    fallback: "30d",
+    doc: "Life of a refresh token.",
+  }),
+  registration: variable(["REGISTRATION"], word("open", "invite", "closed"), {
+    fallback: "closed",
+    doc: "Who may register: anyone, holders of an invite, or nobody. The first account ever is always allowed.",
+  }),
+  logLevel: variable(["LOG_LEVEL"], word("trace", "debug", "info", "warn", "error", "fatal", "silent"), {
+    fallback: "info",
+    doc: "How much to log.",
+  }),
+  logFormat: optional(["LOG_FORMAT"], word("json", "pretty"), {
+    fallbackNote: "json; pretty on a terminal",
+    doc: "One JSON object a line, or lines for people.",
+  }),
+};

@@ -1,0 +1,58 @@
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+
+/** What repositories take: the pool, or the transaction that they are part of. */
+export type Database = PostgresJsDatabase<Record<string, never>>;
+export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
+export type Queryable = Database | Transaction;
+
+/** Where a database is and how to sign in. `path` is a Unix socket and wins over `host`. */
+export interface ConnectionTarget {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly user: string;
+  readonly password?: string;
+  readonly database: string;
+  readonly ssl?: "require" | "prefer" | false;
+}
+
+export interface DatabaseClient {
+  readonly db: Database;
+  readonly sql: postgres.Sql;
+  /** Waits up to `seconds` for running statements, then cuts them off. */
+  close(seconds?: number): Promise<void>;
+}
+
+/** Splits a postgres:// URL. Percent-encoded parts are decoded; `sslmode` is taken from the query. */
+export function parseDatabaseUrl(text: string): ConnectionTarget {
+  const url = new URL(text);
+  const mode = url.searchParams.get("sslmode");
+  const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, "");
+  const port = Number(url.port || url.searchParams.get("port") || 5432);
+  return {
+    // A host that is a folder is where the server's Unix socket lies, as libpq has it.
+    ...(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host: host || "localhost", port }),
+    user: decodeURIComponent(url.username) || "trailglass",
+    ...(url.password && { password: decodeURIComponent(url.password) }),
+    database: decodeURIComponent(url.pathname.slice(1)) || "trailglass",
+    ...(mode && {
+      ssl: mode === "disable" ? false : mode === "prefer" || mode === "allow" ? "prefer" : "require",
+    }),
+  };
+}
+
+/** Opens a pool. Nothing connects before the first query. int8 comes as a number: versions stay below 2^53. */
+export function connect(target: ConnectionTarget, poolSize: number): DatabaseClient {
+  const sql = postgres({
+    ...target,
+    ssl: target.ssl ?? (target.path ? false : "prefer"),
+    max: poolSize,
+    connect_timeout: 5,
+    idle_timeout: 300,
+    onnotice: () => {},
+    connection: { application_name: "trailglass", TimeZone: "UTC" },
+    types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
+  });
+  return { db: drizzle(sql), sql, close: (seconds = 5) => sql.end({ timeout: seconds }) };
+}

@@ -1,0 +1,16 @@
+import { Elysia } from "elysia";
+import type { Context } from "../context.ts";
+import { checkHealth } from "./health.ts";
+
+/** Health for people and probes: `/health` in detail, `/health/live` (the process), `/health/ready` (its database). */
+export function healthRoutes({ db }: Pick<Context, "db">) {
+  const report = async () => {
+    const health = await checkHealth(db);
+    const headers = { "Cache-Control": "no-store", ...(health.status !== "ok" && { "Retry-After": "5" }) };
+    return Response.json(health, { status: health.status === "ok" ? 200 : 503, headers });
+  };
+  return new Elysia({ name: "health" })
+    .get("/health", report)
+    .get("/health/ready", report)
+    .get("/health/live", () => ({ status: "ok", timestamp: new Date().toISOString() }));
+}

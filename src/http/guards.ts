@@ -1,0 +1,42 @@
+import { Elysia } from "elysia";
+import type { Context } from "../context.ts";
+import { AppError, unauthorized } from "../errors.ts";
+import { readDeviceHeaders } from "./device-headers.ts";
+
+/** A request that proved who it is. */
+export interface Session {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly sessionId: string;
+}
+
+/** Guards routes that anyone may call: the device headers are required, nothing else. */
+export function openToAll() {
+  return new Elysia({ name: "open-to-all" }).derive({ as: "scoped" }, ({ request }) => {
+    const { deviceId, appVersion } = readDeviceHeaders(request.headers);
+    return { deviceId, appVersion };
+  });
+}
+
+function bearerToken(headers: Headers): string {
+  const token = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  if (!token) throw unauthorized();
+  return token;
+}
+
+/**
+ * Guards routes of an account. It runs before anything of the body is read, so that a stranger learns nothing
+ * and costs little.
+ * @throws 400 for the headers, 401 for the token, 403 when the token belongs to another device.
+ */
+export function signedIn({ sessions, requests }: Pick<Context, "sessions" | "requests">) {
+  return new Elysia({ name: "signed-in" }).derive({ as: "scoped" }, async ({ request }) => {
+    const { deviceId } = readDeviceHeaders(request.headers);
+    const session: Session = await sessions.verify(bearerToken(request.headers));
+    const state = requests.get(request);
+    if (state) state.accountId = session.userId;
+    if (session.deviceId !== deviceId)
+      throw new AppError("FORBIDDEN", "This token belongs to another device");
+    return { session };
+  });
+}
