@@ -49,7 +49,12 @@ export async function withContext<T>(
     format: "pretty",
     destination: { write: (line) => process.stderr.write(line) },
   });
-  const context = await createContext(config, { log, databaseWaitSeconds: 5, ...overrides });
+  const context = await createContext(config, {
+    log,
+    databaseWaitSeconds: 5,
+    joinsRunning: true,
+    ...overrides,
+  });
   try {
     return await action(context);
   } finally {

@@ -34,6 +34,8 @@ CREATE TABLE devices (
   void_cursor      bigint,
   -- Envelopes up to here were given to the device; behind sync_version while it syncs in clear.
   envelope_version bigint NOT NULL DEFAULT 0 CHECK (envelope_version >= 0),
+  -- syncVersion of the last answer with envelopes; a request that starts there has them.
+  envelope_answer  bigint,
   PRIMARY KEY (user_id, device_id)
 );
 
@@ -250,7 +252,9 @@ CREATE TABLE trip_members (
   trip_id       text COLLATE "C" NOT NULL,
   member_kind   text NOT NULL CHECK (member_kind IN ('placeVisits', 'photos')),
   member_id     text COLLATE "C" NOT NULL,
-  added_version bigint NOT NULL,
+  -- Version at which it was added or, when it is removed, taken away: who does not know of that cannot undo it.
+  version       bigint NOT NULL,
+  removed       boolean NOT NULL DEFAULT false,
   PRIMARY KEY (user_id, trip_id, member_kind, member_id)
 );
 CREATE INDEX trip_members_member_idx ON trip_members (user_id, member_kind, member_id);

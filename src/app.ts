@@ -1,9 +1,18 @@
 import { Elysia } from "elysia";
+import { authRoutes } from "./accounts/auth-routes.ts";
+import { userRoutes } from "./accounts/user-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { errorResponse, logError, toAppError } from "./http/error-response.ts";
 import { allowedMethods } from "./http/methods.ts";
+import { locationRoutes } from "./journal/location-routes.ts";
+import { photoRoutes } from "./journal/photo-routes.ts";
+import { placeVisitRoutes } from "./journal/place-visit-routes.ts";
+import { settingsRoutes } from "./journal/settings-routes.ts";
+import { tripDayRoutes } from "./journal/trip-day-routes.ts";
+import { tripRoutes } from "./journal/trip-routes.ts";
+import { syncRoutes } from "./sync/routes.ts";
 
 /** Every feature of the server, one line each. */
 export function createApp(context: Context) {
@@ -17,7 +26,19 @@ export function createApp(context: Context) {
       return errorResponse(told, requestId);
     })
     .use(healthRoutes(context))
-    .group("/api/v1", (api) => api.use(healthRoutes(context)));
+    .group("/api/v1", (api) =>
+      api
+        .use(healthRoutes(context))
+        .use(authRoutes(context))
+        .use(userRoutes(context))
+        .use(syncRoutes(context))
+        .use(locationRoutes(context))
+        .use(placeVisitRoutes(context))
+        .use(tripRoutes(context))
+        .use(tripDayRoutes(context))
+        .use(photoRoutes(context))
+        .use(settingsRoutes(context)),
+    );
 
   function wrongMethod(error: unknown, request: Request): AppError | null {
     if ((error as { code?: unknown }).code !== "NOT_FOUND" || error instanceof AppError) return null;

@@ -1,10 +1,23 @@
 import { migrations } from "../migrations/index.ts";
+import { Accounts } from "./accounts/accounts.ts";
+import { KeyRing } from "./accounts/key-ring.ts";
+import { argon2Hasher, type PasswordHasher } from "./accounts/password-hasher.ts";
+import { PasswordReset } from "./accounts/password-reset.ts";
+import { Passwords } from "./accounts/passwords.ts";
+import { Registration } from "./accounts/registration.ts";
+import { Sessions } from "./accounts/sessions.ts";
+import { loadSigningKeys } from "./accounts/signing-keys.ts";
 import type { Config } from "./config/config.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
+import { LogMailer, type PasswordResetMailer } from "./email/log-mailer.ts";
 import { RequestStates } from "./http/request-state.ts";
+import { registry } from "./journal/registry.ts";
+import { createResources, type Resources } from "./journal/resources.ts";
+import { StatisticsReader } from "./journal/statistics.ts";
 import { createLog, type Log } from "./log.ts";
+import type { Registry } from "./sync/entity.ts";
 
 /** Everything that the features are made of, built once. */
 export interface Context {
@@ -12,6 +25,14 @@ export interface Context {
   readonly log: Log;
   readonly db: Database;
   readonly requests: RequestStates;
+  readonly sessions: Sessions;
+  readonly registration: Registration;
+  readonly accounts: Accounts;
+  readonly passwordReset: PasswordReset;
+  /** All kinds of entities. */
+  readonly registry: Registry;
+  readonly resources: Resources;
+  readonly statistics: StatisticsReader;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -25,6 +46,10 @@ export interface Overrides {
   readonly schema?: "migrate" | "require" | "none";
   readonly databaseWaitSeconds?: number;
   readonly onFatal?: (error: Error) => void;
+  /** A running server's embedded database may be used. */
+  readonly joinsRunning?: boolean;
+  readonly hasher?: PasswordHasher;
+  readonly mailer?: PasswordResetMailer;
 }
 
 function failLoudly(error: Error): never {
@@ -38,6 +63,27 @@ async function prepareSchema(db: Database, log: Log, wanted: "migrate" | "requir
     log.info({ number, name }, "migrated the schema");
 }
 
+/** Everything about people and their devices. */
+function createAccounts(config: Config, db: Database, log: Log, overrides: Overrides) {
+  const {
+    jwtSecret,
+    jwtIssuer: issuer,
+    jwtAudience: audience,
+    accessTokenSeconds,
+    refreshTokenSeconds,
+  } = config;
+  const passwords = new Passwords(overrides.hasher ?? argon2Hasher);
+  const keys = new KeyRing({ issuer, audience, load: () => loadSigningKeys(db, jwtSecret) });
+  const sessions = new Sessions({ db, log, keys, accessTokenSeconds, refreshTokenSeconds });
+  const mailer = overrides.mailer ?? new LogMailer(log, config.publicUrl);
+  return {
+    sessions,
+    registration: new Registration({ db, passwords, sessions, policy: config.registration }),
+    accounts: new Accounts({ db, passwords, sessions }),
+    passwordReset: new PasswordReset({ db, log, passwords, mailer }),
+  };
+}
+
 /**
  * The composition root: builds every dependency once, in the order in which they need each other.
  * @throws what opening the database or bringing its schema up to date throws; nothing is left open then.
@@ -49,6 +95,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     (await openDatabase(config, log, {
       waitSeconds: overrides.databaseWaitSeconds ?? 30,
       onFatal: overrides.onFatal ?? failLoudly,
+      joinsRunning: overrides.joinsRunning ?? false,
     }));
   const dispose = async () => {
     if (!overrides.database) await database.close();
@@ -56,7 +103,21 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   try {
     const { db } = database;
     await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
-    return { config, log, db, requests: new RequestStates(), dispose };
+    const people = createAccounts(config, db, log, overrides);
+    return {
+      config,
+      log,
+      db,
+      requests: new RequestStates(),
+      ...people,
+      registry,
+      resources: createResources(db, registry),
+      statistics: new StatisticsReader(db),
+      async dispose() {
+        await people.passwordReset.settle();
+        await dispose();
+      },
+    };
   } catch (error) {
     await dispose();
     throw error;

@@ -50,6 +50,8 @@ export function connect(target: ConnectionTarget, poolSize: number): DatabaseCli
     max: poolSize,
     connect_timeout: 5,
     idle_timeout: 300,
+    // Seconds before the next attempt: the driver's own 20 would leave phones waiting after the database is back.
+    backoff: (attempt: number) => Math.min(2 ** attempt / 100, 1),
     onnotice: () => {},
     connection: { application_name: "trailglass", TimeZone: "UTC" },
     types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },

@@ -2,6 +2,8 @@ import { sql } from "drizzle-orm";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import { type ConnectionTarget, connect, type DatabaseClient, parseDatabaseUrl } from "./client.ts";
+import { connectionToRunning, type EmbeddedConnection } from "./embedded/connection.ts";
+import { EmbeddedPostgresError } from "./embedded/error.ts";
 import { startEmbeddedPostgres } from "./embedded/server.ts";
 import { codeOf, isTransient } from "./sqlstate.ts";
 
@@ -97,21 +99,39 @@ export interface OpenOptions {
   readonly waitSeconds: number;
   /** Told when the embedded database cannot be kept running. */
   readonly onFatal: (error: Error) => void;
+  /** A running server's embedded database may be used: for commands beside it. */
+  readonly joinsRunning: boolean;
+}
+
+interface Embedded {
+  readonly connection: EmbeddedConnection;
+  stop(): Promise<void>;
+}
+
+async function startOrJoin(
+  config: Config,
+  log: Log,
+  { onFatal, joinsRunning }: OpenOptions,
+): Promise<Embedded> {
+  try {
+    return await startEmbeddedPostgres({ dataDir: config.dataDir, log, onFatal });
+  } catch (error) {
+    if (!joinsRunning || !(error instanceof EmbeddedPostgresError) || error.code !== "in_use") throw error;
+    return { connection: connectionToRunning(config.dataDir), stop: async () => {} };
+  }
 }
 
 /**
  * Opens the configured database, or starts the embedded one where none is configured.
  * @throws DatabaseUnavailableError when a configured one cannot be reached: never is an empty one made instead.
+ * @throws EmbeddedPostgresError when the embedded one cannot be started.
  */
 export async function openDatabase(config: Config, log: Log, options: OpenOptions): Promise<DatabaseClient> {
   const target = configuredTarget(config);
   if (target) return openConfigured(target, config, log, options.waitSeconds);
-  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log, onFatal: options.onFatal });
-  const { socketDirectory, port, user, database, password } = server.connection;
-  const client = connect(
-    { path: `${socketDirectory}/.s.PGSQL.${port}`, user, database, ...(password && { password }) },
-    config.databaseMaxPoolSize,
-  );
+  const server = await startOrJoin(config, log, options);
+  const { path, user, database } = server.connection;
+  const client = connect({ path, user, database }, config.databaseMaxPoolSize);
   return {
     ...client,
     async close(seconds) {

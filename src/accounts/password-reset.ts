@@ -1,0 +1,75 @@
+import type { Database } from "../database/client.ts";
+import type { PasswordResetMailer } from "../email/log-mailer.ts";
+import { invalid, unavailable } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { setPassword } from "./accounts.ts";
+import { requireUnlikeEmail } from "./password-rules.ts";
+import type { Passwords } from "./passwords.ts";
+import { findResetAccount, insertResetToken } from "./reset-tokens.ts";
+import { findUserByEmail, lockUser } from "./users.ts";
+
+export interface PasswordResetParts {
+  readonly db: Database;
+  readonly log: Log;
+  readonly passwords: Passwords;
+  readonly mailer: PasswordResetMailer;
+}
+
+/** Requests that may be under way at once; more are turned away, known addresses and unknown ones alike. */
+const mostUnderWay = 50;
+
+const badToken = () => invalid({ token: "is not valid, was used, or is older than 30 minutes" });
+
+/** A new password for a person who forgot theirs. */
+export class PasswordReset {
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(readonly parts: PasswordResetParts) {}
+
+  /**
+   * Sends a reset token to an address, if it has an account. The work begins now and is not waited for, so that
+   * the answer takes the same time whether there is an account or not.
+   * @throws 503 when too much is under way.
+   */
+  request(email: string): void {
+    if (this.#underWay.size >= mostUnderWay) throw unavailable("Too many people ask for this; try again");
+    const work = this.#send(email)
+      .catch((error) => this.parts.log.error({ err: error }, "a password reset could not be sent"))
+      .finally(() => this.#underWay.delete(work));
+    this.#underWay.add(work);
+  }
+
+  /** Waits for what is under way. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  async #send(email: string): Promise<void> {
+    const { db, mailer } = this.parts;
+    const user = await findUserByEmail(db, email);
+    if (!user || user.disabledAt !== null) return;
+    const token = await db.transaction(async (tx) => {
+      await lockUser(tx, user.id);
+      return insertResetToken(tx, user.id);
+    });
+    await mailer.send({ accountId: user.id, email: user.email, token });
+  }
+
+  /**
+   * Sets a new password and ends every session.
+   * @throws 400 when the token is no good, or the password is like the email.
+   */
+  async reset(token: string, password: string): Promise<void> {
+    const { db, passwords } = this.parts;
+    const account = await findResetAccount(db, token);
+    if (!account) throw badToken();
+    requireUnlikeEmail(password, account.email, "newPassword");
+    const passwordHash = await passwords.hash(password);
+    await db.transaction(async (tx) => {
+      await lockUser(tx, account.userId);
+      // Looked up again under the lock: of two requests with one token, the second finds it used.
+      if (!(await findResetAccount(tx, token))) throw badToken();
+      await setPassword(tx, account.userId, passwordHash);
+    });
+  }
+}

@@ -1,0 +1,64 @@
+import type { DeltaRequest } from "./delta-request.ts";
+import type { DeviceProgress } from "./device-progress.ts";
+
+/** Where an answer has to start, and how far the device's cursor can be believed. */
+export interface Position {
+  readonly from: number;
+  /** What the device surely has been given; null when its cursor says nothing. */
+  readonly believed: number | null;
+  readonly resync: boolean;
+  readonly progress: DeviceProgress;
+}
+
+interface Known {
+  readonly newest: number;
+  readonly epoch: string;
+  readonly progress: DeviceProgress;
+  /** Whether envelopes lie between what the device was given of them and its cursor. */
+  readonly missedEnvelopes: boolean;
+}
+
+const noProgress: DeviceProgress = {
+  syncVersion: 0,
+  voidCursor: null,
+  envelopeVersion: 0,
+  envelopeAnswer: null,
+};
+
+/**
+ * Works out where an answer starts.
+ *
+ * A cursor ahead of the newest version, or of another epoch, is from another life of this database: the device gets
+ * everything. Such a cursor stays void: were the answer lost, the same cursor would come again, and by then the
+ * counter has passed it.
+ *
+ * A device that turns to encrypted mode goes back to where it was last given envelopes. That it has them is known
+ * when it comes with the very cursor that an answer with envelopes gave it.
+ */
+export function findPosition(
+  request: DeltaRequest,
+  { newest, epoch, progress, missedEnvelopes }: Known,
+): Position {
+  const { lastSyncVersion: cursor, encrypted, syncEpoch } = request;
+  const ahead = cursor > newest;
+  const foreign = syncEpoch !== null && syncEpoch !== epoch;
+  if (ahead || foreign || cursor === progress.voidCursor) {
+    const voidCursor = ahead ? cursor : progress.voidCursor;
+    return { from: 0, believed: null, resync: true, progress: { ...noProgress, voidCursor } };
+  }
+  // A device that starts over has lost its envelopes, too.
+  const envelopeVersion = Math.min(progress.envelopeVersion, cursor);
+  const at = { ...progress, syncVersion: cursor, envelopeVersion };
+  if (!encrypted)
+    return { from: cursor, believed: cursor, resync: false, progress: { ...at, envelopeAnswer: null } };
+  if (cursor === envelopeVersion || cursor === progress.envelopeAnswer) {
+    return { from: cursor, believed: cursor, resync: false, progress: { ...at, envelopeVersion: cursor } };
+  }
+  if (!missedEnvelopes) return { from: cursor, believed: cursor, resync: false, progress: at };
+  return {
+    from: envelopeVersion,
+    believed: null,
+    resync: false,
+    progress: { ...at, syncVersion: envelopeVersion },
+  };
+}

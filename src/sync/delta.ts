@@ -1,0 +1,300 @@
+import { sql } from "drizzle-orm";
+import type { Database, Transaction } from "../database/client.ts";
+import { type Applied, applyChanges, keyOf, type Outcome, type Writer } from "./apply-changes.ts";
+import { type ConflictRecord, noteAnswered, owe, readPending, settle } from "./conflicts.ts";
+import { type Counter, lockCounter, readCounter } from "./counter.ts";
+import { findPosition, type Position } from "./cursor.ts";
+import type { DeltaRequest } from "./delta-request.ts";
+import { type DeviceProgress, readProgress, saveProgress } from "./device-progress.ts";
+import type { Kind, Registry } from "./entity.ts";
+import { type ChangesPage, type IdsByKind, readChanges } from "./read-changes.ts";
+
+/** Everything that the answer to a delta says. */
+export interface DeltaResult {
+  readonly syncVersion: number;
+  readonly latestVersion: number;
+  readonly syncEpoch: string;
+  readonly resyncRequired: boolean;
+  readonly hasMore: boolean;
+  readonly outcomes: readonly Outcome[];
+  readonly page: ChangesPage;
+  /** Envelopes that this device has not been given, since it syncs in clear. */
+  readonly encryptedPending: number;
+}
+
+const nothingApplied: Applied = { outcomes: [], touched: new Set() };
+
+/** The newest version that any phone may have seen, as far as this request tells (I10). */
+function seenVersion({ lastSyncVersion, changes }: DeltaRequest): number {
+  return changes.reduce((seen, { base }) => Math.max(seen, base ?? 0), lastSyncVersion);
+}
+
+async function countMissedEnvelopes(
+  tx: Transaction,
+  userId: string,
+  after: number,
+  upTo: number,
+): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    SELECT count(*) AS count FROM encrypted_sync_data
+    WHERE user_id = ${userId} AND deleted_at IS NULL AND server_version > ${after} AND server_version <= ${upTo}`);
+  return row?.count ?? 0;
+}
+
+type Account = Pick<Counter, "before" | "epoch" | "hasEnvelopes">;
+
+async function locate(
+  tx: Transaction,
+  writer: Writer,
+  request: DeltaRequest,
+  account: Account,
+): Promise<Position> {
+  const progress = await readProgress(tx, writer);
+  const cursor = request.lastSyncVersion;
+  const mayMiss = account.hasEnvelopes && request.encrypted && cursor > progress.envelopeVersion;
+  const missed = mayMiss
+    ? await countMissedEnvelopes(tx, writer.userId, progress.envelopeVersion, cursor)
+    : 0;
+  return findPosition(request, {
+    newest: account.before,
+    epoch: account.epoch,
+    progress,
+    missedEnvelopes: missed > 0,
+  });
+}
+
+function group(entries: readonly { kind: Kind; id: string }[]): IdsByKind {
+  const groups = new Map<Kind, string[]>();
+  for (const { kind, id } of entries) groups.set(kind, [...(groups.get(kind) ?? []), id]);
+  return groups;
+}
+
+/** What the device is owed has arrived when its cursor is one that an answer with it gave (sync.md, held back and owed). */
+async function settleArrived(
+  tx: Transaction,
+  userId: string,
+  pending: readonly ConflictRecord[],
+  believed: number | null,
+) {
+  const arrived = pending.filter(
+    ({ owed, owedVersion }) => owed && owedVersion !== null && believed !== null && believed >= owedVersion,
+  );
+  await settle(
+    tx,
+    userId,
+    arrived.map(({ id }) => id),
+    "KEEP_REMOTE",
+  );
+  return pending.filter((conflict) => !arrived.includes(conflict));
+}
+
+/** A device that sends a delta without an entity in conflict has let go of its side: it is owed the other. */
+async function oweLetGo(tx: Transaction, writer: Writer, request: DeltaRequest): Promise<ConflictRecord[]> {
+  const mentioned = new Set([...request.changes, ...request.invalid].map(keyOf));
+  const pending = await readPending(tx, writer.userId, writer.deviceId);
+  const letGo = pending.filter(
+    ({ kind, entityId, owed }) => !owed && !mentioned.has(keyOf({ kind, id: entityId })),
+  );
+  await owe(
+    tx,
+    writer.userId,
+    letGo.map(({ id }) => id),
+  );
+  return pending.map((conflict) =>
+    letGo.includes(conflict) ? { ...conflict, owed: true, owedVersion: null } : conflict,
+  );
+}
+
+/**
+ * An answer that tells of a conflict, or hands over what is owed, must move the cursor: only so does the next
+ * request show that it arrived. Where nothing else moves it, an empty number does.
+ */
+async function ensureProgress(
+  counter: Counter,
+  pending: readonly ConflictRecord[],
+  request: DeltaRequest,
+): Promise<void> {
+  const untold = pending.some(
+    ({ owed, owedVersion, reportedVersion }) => (owed ? owedVersion : reportedVersion) === null,
+  );
+  if (!untold || counter.current > request.lastSyncVersion) return;
+  counter.next();
+  await counter.save();
+}
+
+/** What the window leaves out, and what is given whatever its version. */
+function selections(applied: Applied, pending: readonly ConflictRecord[]) {
+  const { outcomes, touched } = applied;
+  const agreed = outcomes.filter(({ change, decision }) => decision.agrees && !touched.has(keyOf(change)));
+  const lost = outcomes.filter(({ decision }) => decision.conflict?.settled === "KEEP_REMOTE");
+  const owed = pending
+    .filter((conflict) => conflict.owed)
+    .map(({ kind, entityId }) => ({ kind, id: entityId }));
+  const held = pending
+    .filter((conflict) => !conflict.owed)
+    .map(({ kind, entityId }) => ({ kind, id: entityId }));
+  const heldKeys = new Set(held.map(keyOf));
+  const forced = new Map(
+    [...lost.map(({ change }) => change), ...owed].map((entry) => [keyOf(entry), entry]),
+  );
+  for (const key of heldKeys) forced.delete(key);
+  return {
+    excluded: group([...agreed.map(({ change }) => change), ...held]),
+    forced: group([...forced.values()]),
+  };
+}
+
+interface ReadInput {
+  readonly writer: Writer;
+  readonly request: DeltaRequest;
+  readonly position: Position;
+  readonly newest: number;
+  readonly account: Account & { hasEnvelopes: boolean };
+  readonly applied: Applied;
+  readonly pending: readonly ConflictRecord[];
+}
+
+/** Reads the page, and sees to it that an answer which goes back never gives the cursor that it came from. */
+async function readPage(tx: Transaction, registry: Registry, input: ReadInput): Promise<ChangesPage> {
+  const { writer, request, position, newest, account, applied, pending } = input;
+  const options = {
+    userId: writer.userId,
+    from: position.from,
+    to: newest,
+    limit: request.limit,
+    withEnvelopes: request.encrypted,
+    hasEnvelopes: account.hasEnvelopes,
+    ...selections(applied, pending),
+  };
+  const page = await readChanges(tx, registry, options);
+  const wentBack = position.believed === null && page.upTo === request.lastSyncVersion;
+  if (!wentBack) return page;
+  return {
+    ...(await readChanges(tx, registry, { ...options, to: page.upTo - 1 })),
+    upTo: page.upTo - 1,
+    hasMore: true,
+  };
+}
+
+async function conclude(
+  tx: Transaction,
+  registry: Registry,
+  input: ReadInput,
+): Promise<{ result: DeltaResult; progress: DeviceProgress }> {
+  const { writer, request, position, newest, account, applied } = input;
+  const page = await readPage(tx, registry, input);
+  const { progress } = position;
+  const answered = request.encrypted ? { ...progress, envelopeAnswer: page.upTo } : progress;
+  const encryptedPending =
+    account.hasEnvelopes && !request.encrypted
+      ? await countMissedEnvelopes(tx, writer.userId, progress.envelopeVersion, newest)
+      : 0;
+  const result = {
+    syncVersion: page.upTo,
+    latestVersion: newest,
+    syncEpoch: account.epoch,
+    resyncRequired: position.resync,
+    hasMore: page.hasMore,
+    outcomes: applied.outcomes,
+    page,
+    encryptedPending,
+  };
+  return { result, progress: answered };
+}
+
+/** A delta with something to write or to settle: under the counter's lock from beginning to end. */
+async function exchange(
+  tx: Transaction,
+  registry: Registry,
+  writer: Writer,
+  request: DeltaRequest,
+): Promise<DeltaResult> {
+  const counter = await lockCounter(tx, writer.userId, seenVersion(request));
+  const position = await locate(tx, writer, request, counter);
+  const before = await settleArrived(
+    tx,
+    writer.userId,
+    await readPending(tx, writer.userId, writer.deviceId),
+    position.believed,
+  );
+  const lastSyncVersion = position.believed;
+  const { changes } = request;
+  const start = counter.current;
+  const applied = await applyChanges(tx, registry, counter, {
+    writer,
+    changes,
+    lastSyncVersion,
+    pending: before,
+    keepsConflicts: true,
+  });
+  const ownOnly =
+    counter.current - start ===
+    applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
+  const pending = await oweLetGo(tx, writer, request);
+  // Nobody may be given the cursor again that a resync or a return started from.
+  if (position.believed === null && counter.current === request.lastSyncVersion) counter.next();
+  await ensureProgress(counter, pending, request);
+  await counter.save();
+  const account = {
+    before: counter.before,
+    epoch: counter.epoch,
+    hasEnvelopes: counter.hasEnvelopes || changes.some(({ encrypted }) => encrypted),
+  };
+  const { result, progress } = await conclude(tx, registry, {
+    writer,
+    request,
+    position,
+    newest: counter.current,
+    account,
+    applied,
+    pending,
+  });
+  if (pending.length > 0) await noteAnswered(tx, writer.userId, writer.deviceId, result.syncVersion);
+  // Its own changes a device has anyway, when it had everything before them (I5).
+  const passed = ownOnly && position.believed === start ? counter.current : progress.syncVersion;
+  await saveProgress(tx, writer, {
+    ...progress,
+    syncVersion: pending.length === 0 ? passed : progress.syncVersion,
+  });
+  return result;
+}
+
+/** A poll that has nothing to settle: one snapshot, no lock, nothing written. Null when it has, after all. */
+async function poll(tx: Transaction, registry: Registry, writer: Writer, request: DeltaRequest) {
+  const { version: newest, ...account } = await readCounter(tx, writer.userId);
+  const position = await locate(tx, writer, request, { ...account, before: newest });
+  const pending = await readPending(tx, writer.userId, writer.deviceId);
+  if (position.believed === null || pending.length > 0) return null;
+  return conclude(tx, registry, {
+    writer,
+    request,
+    position,
+    newest,
+    account: { ...account, before: newest },
+    applied: nothingApplied,
+    pending,
+  });
+}
+
+/**
+ * One exchange with a device: takes its changes, gives it those of the others.
+ * @throws database errors; nothing is done then.
+ */
+export async function syncDelta(
+  db: Database,
+  registry: Registry,
+  writer: Writer,
+  request: DeltaRequest,
+): Promise<DeltaResult> {
+  if (request.changes.length + request.invalid.length === 0) {
+    const polled = await db.transaction((tx) => poll(tx, registry, writer, request), {
+      isolationLevel: "repeatable read",
+      accessMode: "read only",
+    });
+    if (polled) {
+      await saveProgress(db, writer, polled.progress);
+      return polled.result;
+    }
+  }
+  return db.transaction((tx) => exchange(tx, registry, writer, request));
+}

@@ -1,0 +1,56 @@
+import { sql } from "drizzle-orm";
+import type { Queryable } from "../database/client.ts";
+import { unauthorized } from "../errors.ts";
+import type { Writer } from "./apply-changes.ts";
+
+/** How far a device has come; columns are told in the first migration. */
+export interface DeviceProgress {
+  readonly syncVersion: number;
+  readonly voidCursor: number | null;
+  readonly envelopeVersion: number;
+  readonly envelopeAnswer: number | null;
+}
+
+/** Seconds for which a poll that brought nothing new is not written down: flash storage wears by every commit. */
+const restSeconds = 10;
+
+export async function readProgress(tx: Queryable, { userId, deviceId }: Writer): Promise<DeviceProgress> {
+  const [row] = await tx.execute<DeviceProgress & Record<string, unknown>>(sql`
+    SELECT sync_version AS "syncVersion", void_cursor AS "voidCursor", envelope_version AS "envelopeVersion",
+      envelope_answer AS "envelopeAnswer"
+    FROM devices WHERE user_id = ${userId} AND device_id = ${deviceId}`);
+  if (!row) throw unauthorized();
+  return row;
+}
+
+/** Writes down how far a device is known to have come after a delta. */
+export async function saveProgress(
+  tx: Queryable,
+  { userId, deviceId }: Writer,
+  progress: DeviceProgress,
+): Promise<void> {
+  const { syncVersion, voidCursor, envelopeVersion, envelopeAnswer } = progress;
+  await tx.execute(sql`
+    UPDATE devices SET sync_version = ${syncVersion}, void_cursor = ${voidCursor}, envelope_version = ${envelopeVersion},
+      envelope_answer = ${envelopeAnswer}, last_sync_at = now()
+    WHERE user_id = ${userId} AND device_id = ${deviceId}
+      AND (last_sync_at IS NULL OR last_sync_at < now() - make_interval(secs => ${restSeconds})
+        OR (sync_version, void_cursor, envelope_version, envelope_answer)
+          IS DISTINCT FROM (${syncVersion}::bigint, ${voidCursor}::bigint, ${envelopeVersion}::bigint, ${envelopeAnswer}::bigint))`);
+}
+
+/**
+ * Moves a device's safe cursor over changes that it made itself, when it had everything before them.
+ * @returns the safe cursor (I5)
+ */
+export async function passOwnChanges(
+  tx: Queryable,
+  { userId, deviceId }: Writer,
+  { before, after }: { before: number; after: number },
+): Promise<number> {
+  const [row] = await tx.execute<{ version: number }>(sql`
+    UPDATE devices SET sync_version = ${after}
+    WHERE user_id = ${userId} AND device_id = ${deviceId} AND sync_version = ${before} AND sync_version <> ${after}
+    RETURNING sync_version AS version`);
+  return row?.version ?? (await readProgress(tx, { userId, deviceId })).syncVersion;
+}

@@ -1,0 +1,49 @@
+/**
+ * RFC 3339 with what phones really send: up to nine fractional digits, any offset, lower-case letters. The
+ * seconds may be missing; the offset may not, since an instant without one is a guess.
+ */
+const pattern =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)$/;
+
+const earliest = Date.parse("0001-01-01T00:00:00Z");
+const latest = Date.parse("9999-12-31T23:59:59.999Z");
+
+/** Milliseconds of a calendar date at midnight UTC; null for a date that no calendar has, such as 30 February. */
+function dateMillis(year: number, month: number, day: number): number | null {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() : null;
+}
+
+function offsetMillis(
+  sign: string | undefined,
+  hours: string | undefined,
+  minutes: string | undefined,
+): number | null {
+  if (sign === undefined) return 0;
+  if (Number(hours) > 18 || Number(minutes ?? 0) > 59) return null;
+  return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes ?? 0)) * 60_000;
+}
+
+/**
+ * Reads an instant, cut (not rounded) to milliseconds.
+ * @returns milliseconds since 1970, or null when the text is no instant of the years 1 to 9999.
+ */
+export function readInstant(text: string): number | null {
+  const match = pattern.exec(text);
+  if (!match) return null;
+  const [, year, month, day, hour, minute, second = "0", fraction = "", sign, offsetHours, offsetMinutes] =
+    match;
+  const date = dateMillis(Number(year), Number(month), Number(day));
+  const offset = offsetMillis(sign, offsetHours, offsetMinutes);
+  if (date === null || offset === null || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59)
+    return null;
+  const time = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000;
+  const millis = date + time + Number(fraction.slice(0, 3).padEnd(3, "0")) - offset;
+  return millis >= earliest && millis <= latest ? millis : null;
+}
+
+/** The one spelling of an instant in answers and in comparisons: UTC, `Z`, milliseconds. */
+export function formatInstant(millis: number): string {
+  return new Date(millis).toISOString();
+}

@@ -1,0 +1,49 @@
+import type { Database } from "../database/client.ts";
+import { type Applied, applyChanges, type Writer } from "./apply-changes.ts";
+import type { Change } from "./change.ts";
+import { readPending } from "./conflicts.ts";
+import { lockCounter } from "./counter.ts";
+import { passOwnChanges } from "./device-progress.ts";
+import type { Registry } from "./entity.ts";
+
+export interface WriteResult extends Applied {
+  /** The writing device's safe cursor (I5). */
+  readonly syncVersion: number;
+}
+
+/** A base of at least this names no version: the caller means whatever is there. */
+export const whateverIsThere = Number.MAX_SAFE_INTEGER;
+
+function seenVersion(changes: readonly Change[]): number {
+  return changes.reduce(
+    (seen, { base }) => (base === null || base === whateverIsThere ? seen : Math.max(seen, base)),
+    0,
+  );
+}
+
+/**
+ * Writes changes of a REST call: the call of the same function that a delta makes. What it refuses, the answer says;
+ * the caller still has it, so no conflict is kept.
+ */
+export async function writeChanges(
+  db: Database,
+  registry: Registry,
+  writer: Writer,
+  changes: readonly Change[],
+): Promise<WriteResult> {
+  return db.transaction(async (tx) => {
+    const counter = await lockCounter(tx, writer.userId, seenVersion(changes));
+    const pending = await readPending(tx, writer.userId, writer.deviceId);
+    const applied = await applyChanges(tx, registry, counter, {
+      writer,
+      changes,
+      lastSyncVersion: null,
+      pending,
+      keepsConflicts: false,
+    });
+    const written = applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
+    const ownOnly = counter.current - counter.before === written && pending.length === 0;
+    const after = ownOnly ? counter.current : counter.before;
+    return { ...applied, syncVersion: await passOwnChanges(tx, writer, { before: counter.before, after }) };
+  });
+}

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
+import { argon2Hasher } from "../../src/accounts/password-hasher.ts";
+import { PasswordReset } from "../../src/accounts/password-reset.ts";
+import { Passwords } from "../../src/accounts/passwords.ts";
+import { LogMailer, type PasswordResetMail } from "../../src/email/log-mailer.ts";
+import { type LogLine, startTestServer, type TestServer } from "../support/test-server.ts";
+import { login, type Person, register, sendLogin, statusOf } from "./people.ts";
+
+const mails: PasswordResetMail[] = [];
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer({}, { mailer: { send: async (mail) => void mails.push(mail) } });
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  mails.length = 0;
+});
+
+const next = "another good one";
+const ask = (email: unknown) => server.request("POST", "/auth/reset-password-request", { body: { email } });
+const reset = (token: unknown, newPassword: unknown = next) =>
+  server.request("POST", "/auth/reset-password", { body: { token, newPassword } });
+
+async function tokenFor(person: Person): Promise<string> {
+  await ask(person.email);
+  await server.context.passwordReset.settle();
+  return mails.findLast(({ accountId }) => accountId === person.userId)?.token ?? "";
+}
+
+test("sets the password, ends every session, and works once", async () => {
+  const person = await register(server);
+  const elsewhere = await login(server, person);
+  const token = await tokenFor(person);
+  expect(Buffer.from(token, "base64url")).toHaveLength(32);
+  expect((await reset(token)).status).toBe(204);
+  expect(await statusOf(server, person)).toBe(401);
+  expect(await statusOf(server, elsewhere)).toBe(401);
+  expect((await sendLogin(server, person)).status).toBe(401);
+  expect((await sendLogin(server, { ...person, password: next })).status).toBe(200);
+  const again = await reset(token, "yet another one");
+  expect(again.status).toBe(400);
+  expect(again.json).toMatchObject({ error: "VALIDATION_ERROR", details: { token: expect.any(String) } });
+});
+
+test("of ten uses of one token at once, one succeeds", async () => {
+  const token = await tokenFor(await register(server));
+  const answers = await Promise.all(Array.from({ length: 10 }, () => reset(token)));
+  expect(answers.map(({ status }) => status).sort()).toEqual([204, ...Array(9).fill(400)]);
+});
+
+test("asks and answers are the same for everybody, and only accounts get mail", async () => {
+  const person = await register(server);
+  const disabled = await register(server);
+  await server.context.accounts.setDisabled(disabled.userId, true);
+  const emails = [` ${person.email.toUpperCase()}`, "nobody@example.org", "nonsense", disabled.email];
+  const answers = [];
+  for (const email of emails) answers.push(await ask(email));
+  for (const { status, text, headers } of answers) {
+    expect([status, text]).toEqual([202, ""]);
+    expect([...headers.keys()].sort()).toEqual([...(answers[0]?.headers.keys() ?? [])].sort());
+  }
+  await server.context.passwordReset.settle();
+  expect(mails.map(({ accountId, email }) => [accountId, email])).toEqual([[person.userId, person.email]]);
+});
+
+test("the answer does not wait for the work", async () => {
+  const person = await register(server);
+  await server.context.db.transaction(async (tx) => {
+    await tx.execute(sql`SELECT 1 FROM users WHERE id = ${person.userId} FOR UPDATE`);
+    expect((await ask(person.email)).status).toBe(202);
+    expect(mails).toEqual([]);
+  });
+  await server.context.passwordReset.settle();
+  expect(mails).toHaveLength(1);
+});
+
+test("is stored hashed, for thirty minutes", async () => {
+  const person = await register(server);
+  const token = await tokenFor(person);
+  const rows = await server.context.db.execute(sql`
+    SELECT encode(token_hash, 'hex') AS hash, extract(epoch FROM expires_at - created_at)::float8 AS seconds
+    FROM password_reset_tokens WHERE user_id = ${person.userId}`);
+  expect([...rows]).toEqual([
+    { hash: new Bun.CryptoHasher("sha256").update(token).digest("hex"), seconds: 1800 },
+  ]);
+});
+
+test("is worth nothing after its time", async () => {
+  const person = await register(server);
+  const token = await tokenFor(person);
+  await server.context.db.execute(sql`
+    UPDATE password_reset_tokens SET expires_at = now() WHERE user_id = ${person.userId}`);
+  expect((await reset(token)).status).toBe(400);
+  expect((await sendLogin(server, person)).status).toBe(200);
+});
+
+test("a new one voids the old one, also when both were asked for at once", async () => {
+  const person = await register(server);
+  const old = await tokenFor(person);
+  await Promise.all(Array.from({ length: 5 }, () => ask(person.email)));
+  await server.context.passwordReset.settle();
+  expect((await reset(old)).status).toBe(400);
+  const [row] = await server.context.db.execute<{ good: number }>(sql`
+    SELECT count(*) AS good FROM password_reset_tokens WHERE user_id = ${person.userId} AND used_at IS NULL`);
+  expect(row?.good).toBe(1);
+});
+
+test("a change of the password, or shutting the account, voids it", async () => {
+  const changed = await register(server);
+  const first = await tokenFor(changed);
+  const body = { currentPassword: changed.password, newPassword: next };
+  await server.request("PUT", "/user/password", {
+    token: changed.accessToken,
+    deviceId: changed.deviceId,
+    body,
+  });
+  expect((await reset(first)).status).toBe(400);
+  const shut = await register(server);
+  const second = await tokenFor(shut);
+  await server.context.accounts.setDisabled(shut.userId, true);
+  expect((await reset(second)).status).toBe(400);
+  await server.context.accounts.setDisabled(shut.userId, false);
+  expect((await reset(second)).status).toBe(400);
+});
+
+test("holds the new password to the rules, and keeps the token for the next try", async () => {
+  const person = await register(server);
+  const token = await tokenFor(person);
+  for (const wrong of ["short", "password1", person.email]) {
+    const answer = await reset(token, wrong);
+    expect(answer.status).toBe(400);
+    expect(Object.keys(answer.json.details)).toEqual(["newPassword"]);
+  }
+  expect((await reset(token)).status).toBe(204);
+});
+
+test.each(["", null, "nonsense", "a\u0000b", "x".repeat(500)])(
+  "the token %p is a bad request",
+  async (token) => {
+    const answer = await reset(token);
+    expect(answer.status).toBe(400);
+    expect(Object.keys(answer.json.details)).toEqual(["token"]);
+  },
+);
+
+describe("by itself", () => {
+  const parts = () => {
+    const { db, log } = server.context;
+    return { db, log, passwords: new Passwords(argon2Hasher), mailer: { send: async () => {} } };
+  };
+
+  test("a mail that cannot be sent is logged and hurts nobody", async () => {
+    const person = await register(server);
+    const send = () => Promise.reject(new Error("no way to send"));
+    const failing = new PasswordReset({ ...parts(), mailer: { send } });
+    failing.request(person.email);
+    await failing.settle();
+    const line = server.logs.find(({ msg }) => msg === "a password reset could not be sent");
+    expect(line).toMatchObject({ level: "error", err: { message: "no way to send" } });
+  });
+
+  test("turns requests away when too many are under way", async () => {
+    const busy = new PasswordReset(parts());
+    for (let i = 0; i < 50; i++) busy.request("nobody@example.org");
+    expect(() => busy.request("nobody@example.org")).toThrow("Too many");
+    await busy.settle();
+    busy.request("nobody@example.org");
+    await busy.settle();
+  });
+});
+
+describe("LogMailer", () => {
+  const lineOf = async (publicUrl: string | undefined): Promise<Partial<LogLine>> => {
+    const mail = { accountId: "some-account", email: "ada@example.org", token: "secret-token" };
+    const { log } = server.context;
+    const before = server.logs.length;
+    await new LogMailer(log, publicUrl).send(mail);
+    return server.logs[before] ?? {};
+  };
+
+  test("writes a link to the public address, and the account in place of the address", async () => {
+    const line = await lineOf("https://trails.example.org/base/");
+    expect(line).toMatchObject({
+      level: "warn",
+      accountId: "some-account",
+      resetLink: "https://trails.example.org/base/reset-password?token=secret-token",
+    });
+    expect(JSON.stringify(line)).not.toContain("ada@example.org");
+  });
+
+  test("writes the bare token where no public address is known", async () => {
+    expect(await lineOf(undefined)).toMatchObject({ resetToken: "secret-token" });
+  });
+});

@@ -1,0 +1,119 @@
+import { createApp } from "../../src/app.ts";
+import { type Config, readConfig } from "../../src/config/config.ts";
+import { type Context, createContext, type Overrides } from "../../src/context.ts";
+import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
+import { listen } from "../../src/http/server.ts";
+import { createLog } from "../../src/log.ts";
+import { createTestDatabase } from "./shared-postgres.ts";
+
+export interface RequestOptions {
+  /** Sent as JSON; a string or bytes go out as they are. */
+  readonly body?: unknown;
+  /** Sent as `Authorization: Bearer ...`. */
+  readonly token?: string;
+  /** `null` leaves the header out. */
+  readonly deviceId?: string | null;
+  readonly headers?: Record<string, string>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body read as JSON; undefined when there is none. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  readonly json: any;
+}
+
+export type LogLine = Record<string, unknown> & { level: string; msg?: string };
+
+/** The whole server on a real socket, with a database of its own. */
+export interface TestServer {
+  readonly url: string;
+  /** The database, for a second process that is to work on it, too. */
+  readonly databaseUrl: string;
+  readonly config: Config;
+  readonly context: Context;
+  /** Every log line so far, parsed. */
+  readonly logs: LogLine[];
+  /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** The device that requests come from when a test does not care. */
+export const anyDevice = "11111111-2222-4333-8444-555555555555";
+
+/** A configuration for tests: plain HTTP on a free local port, open registration, everything logged. */
+export function testConfig(overrides: Partial<Config> = {}): Config {
+  const environment = {
+    APP_HOST: "127.0.0.1",
+    APP_PORT: "0",
+    ALLOW_PLAIN_HTTP: "true",
+    REGISTRATION: "open",
+    LOG_LEVEL: "trace",
+  };
+  const readFile = () => "";
+  return Object.freeze({
+    ...readConfig({ environment, readFile, defaultDataDir: "/nonexistent" }),
+    ...overrides,
+  });
+}
+
+function toRequest(url: string, method: string, path: string, options: RequestOptions): Request {
+  const headers = new Headers({ "Content-Type": "application/json", "X-App-Version": "1.0.0" });
+  if (options.deviceId !== null) headers.set("X-Device-ID", options.deviceId ?? anyDevice);
+  if (options.token) headers.set("Authorization", `Bearer ${options.token}`);
+  for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
+  const { body } = options;
+  const raw = typeof body === "string" || body instanceof Uint8Array;
+  return new Request(`${url}/api/v1${path}`, {
+    method,
+    headers,
+    ...(body !== undefined && {
+      body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+    }),
+  });
+}
+
+async function toAnswer(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json");
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: isJson && text ? JSON.parse(text) : undefined,
+  };
+}
+
+/** Starts the server on a fresh database; `stop` drops it again. */
+export async function startTestServer(
+  overrides: Partial<Config> = {},
+  parts: Overrides = {},
+): Promise<TestServer> {
+  const config = testConfig(overrides);
+  const logs: LogLine[] = [];
+  const destination = { write: (line: string) => void logs.push(JSON.parse(line)) };
+  const log = createLog({ level: config.logLevel, format: "json", destination });
+  const own = await createTestDatabase();
+  const database = connect(parseDatabaseUrl(own.url), config.databaseMaxPoolSize);
+  const context = await createContext(config, { log, database, schema: "require", ...parts });
+  const app = createApp(context);
+  const server = listen({ ...context, handle: (request) => app.handle(request) });
+  return {
+    url: server.url,
+    databaseUrl: own.url,
+    config,
+    context,
+    logs,
+    request: async (method, path, options = {}) =>
+      toAnswer(await fetch(toRequest(server.url, method, path, options))),
+    async stop() {
+      await server.stop();
+      await context.dispose();
+      await database.close();
+      await own.drop();
+    },
+  };
+}
