@@ -1,4 +1,3 @@
-import { isCancel, text } from "@clack/prompts";
 import { findAccount } from "./find-account.ts";
 import { isInteractive } from "./terminal.ts";
 import { CommandError, type GlobalOptions, withContext } from "./with-context.ts";
@@ -12,8 +11,8 @@ async function confirm(email: string): Promise<void> {
   if (!isInteractive()) {
     throw new CommandError("There is no terminal to ask. Add --yes to erase the account without a question.");
   }
-  const message = `This erases ${email} and the whole journal for ever. Type the email to go on`;
-  const typed = await text({ message });
+  const { isCancel, text } = await import("@clack/prompts");
+  const typed = await text({ message: `Type ${email} to erase it and its journal for ever` });
   if (isCancel(typed) || typed.trim().toLowerCase() !== email.trim().toLowerCase()) {
     throw new CommandError("Nothing was erased.");
   }

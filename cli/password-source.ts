@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { isCancel, password as promptPassword } from "@clack/prompts";
 import { z } from "zod";
 import { newPassword } from "../src/accounts/password-rules.ts";
 import { parse } from "../src/http/read.ts";
@@ -31,7 +30,9 @@ async function ask(
   message: string,
   validate?: (text: string | undefined) => string | undefined,
 ): Promise<string> {
-  const given = await promptPassword({ message, ...(validate && { validate }) });
+  // Loaded when needed: it takes 20 ms, and most commands, the server above all, never ask anything.
+  const { isCancel, password } = await import("@clack/prompts");
+  const given = await password({ message, ...(validate && { validate }) });
   if (isCancel(given)) throw new CommandError("Nothing was changed.");
   return given;
 }

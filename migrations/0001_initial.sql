@@ -32,10 +32,10 @@ CREATE TABLE devices (
   sync_version     bigint NOT NULL DEFAULT 0 CHECK (sync_version >= 0),
   -- A cursor from another life of this database: whoever presents it gets everything from 0.
   void_cursor      bigint,
-  -- Envelopes up to here were given to the device; behind sync_version while it syncs in clear.
-  envelope_version bigint NOT NULL DEFAULT 0 CHECK (envelope_version >= 0),
-  -- syncVersion of the last answer with envelopes; a request that starts there has them.
-  envelope_answer  bigint,
+  -- Cursor from which on the device has synced in clear, and so was given no envelopes; null: it lacks none.
+  clear_since      bigint,
+  -- syncVersion of the last answer that went back there; a request with this cursor has that answer.
+  return_answer    bigint,
   PRIMARY KEY (user_id, device_id)
 );
 

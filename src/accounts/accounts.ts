@@ -40,10 +40,10 @@ export class Accounts {
     const { db, passwords, sessions } = this.parts;
     const credential = await findCredential(db, { email });
     const fits = await passwords.verify(password, credential?.passwordHash);
-    if (!fits || !credential || credential.disabledAt !== null) throw refused();
+    if (!fits || !credential) throw refused();
     await this.#strengthen(credential, password);
     const session = await db.transaction(async (tx) => {
-      // The password may have been changed, or the account shut, while the hash was being computed.
+      // The account may be shut, or its password may have been changed while the hash was being computed.
       if (!(await holdCredential(tx, credential))) throw refused();
       return sessions.start(tx, credential.id, device);
     });

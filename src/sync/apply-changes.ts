@@ -301,7 +301,7 @@ export async function applyChanges(
   const touched = await followLinks(tx, input.writer.userId, runs, counter);
   const given = new Set(input.changes);
   const outcomes = runs.flatMap((run) => run.outcomes).filter(({ change }) => given.has(change));
-  const sealed = input.changes.some(({ encrypted }) => encrypted);
-  await counter.save({ hasEnvelopes: counter.hasEnvelopes || sealed });
+  if (input.changes.some(({ encrypted }) => encrypted)) counter.noteEnvelopes();
+  await counter.save();
   return { outcomes: await settleConflicts(tx, outcomes, input), touched };
 }

@@ -15,11 +15,14 @@ export interface Counter {
   /** The newest version, with what this transaction took. */
   readonly current: number;
   readonly epoch: string;
+  /** Whether the account has envelopes, with those that this transaction writes. */
   readonly hasEnvelopes: boolean;
   /** Takes the next number. */
   next(): number;
+  /** This transaction writes envelopes. */
+  noteEnvelopes(): void;
   /** Writes down what was taken; the last thing before commit. */
-  save(options?: { hasEnvelopes?: boolean }): Promise<void>;
+  save(): Promise<void>;
 }
 
 async function read(tx: Queryable, userId: string, lock: boolean): Promise<CounterRow> {
@@ -42,15 +45,21 @@ export const readCounter = (tx: Queryable, userId: string): Promise<CounterRow> 
 export async function lockCounter(tx: Transaction, userId: string, floor = 0): Promise<Counter> {
   const row = await read(tx, userId, true);
   let current = row.version < floor ? floor + 1 : row.version;
+  let { hasEnvelopes } = row;
   return {
     before: row.version,
     epoch: row.epoch,
-    hasEnvelopes: row.hasEnvelopes,
+    get hasEnvelopes() {
+      return hasEnvelopes;
+    },
     get current() {
       return current;
     },
     next: () => ++current,
-    async save({ hasEnvelopes = row.hasEnvelopes } = {}) {
+    noteEnvelopes() {
+      hasEnvelopes = true;
+    },
+    async save() {
       if (current === row.version && hasEnvelopes === row.hasEnvelopes) return;
       await tx.execute(sql`
         UPDATE sync_versions SET version = ${current}, has_envelopes = ${hasEnvelopes} WHERE user_id = ${userId}`);

@@ -18,12 +18,7 @@ interface Known {
   readonly missedEnvelopes: boolean;
 }
 
-const noProgress: DeviceProgress = {
-  syncVersion: 0,
-  voidCursor: null,
-  envelopeVersion: 0,
-  envelopeAnswer: null,
-};
+const noProgress: DeviceProgress = { syncVersion: 0, voidCursor: null, clearSince: null, returnAnswer: null };
 
 /**
  * Works out where an answer starts.
@@ -32,8 +27,8 @@ const noProgress: DeviceProgress = {
  * everything. Such a cursor stays void: were the answer lost, the same cursor would come again, and by then the
  * counter has passed it.
  *
- * A device that turns to encrypted mode goes back to where it was last given envelopes. That it has them is known
- * when it comes with the very cursor that an answer with envelopes gave it.
+ * A device that turns to encrypted mode goes back to where it began to sync in clear, for the envelopes since then.
+ * That it has got there is known when it comes with the very cursor that such an answer gave it.
  */
 export function findPosition(
   request: DeltaRequest,
@@ -44,21 +39,17 @@ export function findPosition(
   const foreign = syncEpoch !== null && syncEpoch !== epoch;
   if (ahead || foreign || cursor === progress.voidCursor) {
     const voidCursor = ahead ? cursor : progress.voidCursor;
-    return { from: 0, believed: null, resync: true, progress: { ...noProgress, voidCursor } };
+    const start = { ...noProgress, voidCursor, clearSince: encrypted ? null : 0 };
+    return { from: 0, believed: null, resync: true, progress: start };
   }
-  // A device that starts over has lost its envelopes, too.
-  const envelopeVersion = Math.min(progress.envelopeVersion, cursor);
-  const at = { ...progress, syncVersion: cursor, envelopeVersion };
-  if (!encrypted)
-    return { from: cursor, believed: cursor, resync: false, progress: { ...at, envelopeAnswer: null } };
-  if (cursor === envelopeVersion || cursor === progress.envelopeAnswer) {
-    return { from: cursor, believed: cursor, resync: false, progress: { ...at, envelopeVersion: cursor } };
+  const at = { from: cursor, believed: cursor, resync: false };
+  if (!encrypted) {
+    const clearSince = Math.min(progress.clearSince ?? cursor, cursor);
+    return { ...at, progress: { ...progress, syncVersion: cursor, clearSince, returnAnswer: null } };
   }
-  if (!missedEnvelopes) return { from: cursor, believed: cursor, resync: false, progress: at };
-  return {
-    from: envelopeVersion,
-    believed: null,
-    resync: false,
-    progress: { ...at, syncVersion: envelopeVersion },
-  };
+  if (progress.clearSince === null || !missedEnvelopes || cursor === progress.returnAnswer) {
+    return { ...at, progress: { ...progress, syncVersion: cursor, clearSince: null, returnAnswer: null } };
+  }
+  const back = progress.clearSince;
+  return { from: back, believed: null, resync: false, progress: { ...progress, syncVersion: back } };
 }

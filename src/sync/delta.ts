@@ -7,6 +7,7 @@ import { findPosition, type Position } from "./cursor.ts";
 import type { DeltaRequest } from "./delta-request.ts";
 import { type DeviceProgress, readProgress, saveProgress } from "./device-progress.ts";
 import type { Kind, Registry } from "./entity.ts";
+import { bringLater, findFuller } from "./fuller.ts";
 import { type ChangesPage, type IdsByKind, readChanges } from "./read-changes.ts";
 
 /** Everything that the answer to a delta says. */
@@ -50,10 +51,10 @@ async function locate(
   account: Account,
 ): Promise<Position> {
   const progress = await readProgress(tx, writer);
-  const cursor = request.lastSyncVersion;
-  const mayMiss = account.hasEnvelopes && request.encrypted && cursor > progress.envelopeVersion;
+  const { clearSince } = progress;
+  const mayMiss = account.hasEnvelopes && request.encrypted && clearSince !== null;
   const missed = mayMiss
-    ? await countMissedEnvelopes(tx, writer.userId, progress.envelopeVersion, cursor)
+    ? await countMissedEnvelopes(tx, writer.userId, clearSince, request.lastSyncVersion)
     : 0;
   return findPosition(request, {
     newest: account.before,
@@ -109,23 +110,20 @@ async function oweLetGo(tx: Transaction, writer: Writer, request: DeltaRequest):
  * An answer that tells of a conflict, or hands over what is owed, must move the cursor: only so does the next
  * request show that it arrived. Where nothing else moves it, an empty number does.
  */
-async function ensureProgress(
-  counter: Counter,
-  pending: readonly ConflictRecord[],
-  request: DeltaRequest,
-): Promise<void> {
+function ensureProgress(counter: Counter, pending: readonly ConflictRecord[], request: DeltaRequest): void {
   const untold = pending.some(
     ({ owed, owedVersion, reportedVersion }) => (owed ? owedVersion : reportedVersion) === null,
   );
-  if (!untold || counter.current > request.lastSyncVersion) return;
-  counter.next();
-  await counter.save();
+  if (untold && counter.current <= request.lastSyncVersion) counter.next();
 }
 
 /** What the window leaves out, and what is given whatever its version. */
-function selections(applied: Applied, pending: readonly ConflictRecord[]) {
+function selections({ applied, fuller, pending }: Pick<ReadInput, "applied" | "fuller" | "pending">) {
   const { outcomes, touched } = applied;
-  const agreed = outcomes.filter(({ change, decision }) => decision.agrees && !touched.has(keyOf(change)));
+  // What was accepted without writing, and holds more than was sent, is given; what was written follows later.
+  const isLeftOut = ({ change, decision }: Outcome) =>
+    decision.agrees && (decision.write !== undefined || !fuller.has(keyOf(change)));
+  const agreed = outcomes.filter((outcome) => isLeftOut(outcome) && !touched.has(keyOf(outcome.change)));
   const lost = outcomes.filter(({ decision }) => decision.conflict?.settled === "KEEP_REMOTE");
   const owed = pending
     .filter((conflict) => conflict.owed)
@@ -151,12 +149,14 @@ interface ReadInput {
   readonly newest: number;
   readonly account: Account & { hasEnvelopes: boolean };
   readonly applied: Applied;
+  /** Accepted entities that hold more than was sent. */
+  readonly fuller: ReadonlySet<string>;
   readonly pending: readonly ConflictRecord[];
 }
 
 /** Reads the page, and sees to it that an answer which goes back never gives the cursor that it came from. */
 async function readPage(tx: Transaction, registry: Registry, input: ReadInput): Promise<ChangesPage> {
-  const { writer, request, position, newest, account, applied, pending } = input;
+  const { writer, request, position, newest, account } = input;
   const options = {
     userId: writer.userId,
     from: position.from,
@@ -164,7 +164,7 @@ async function readPage(tx: Transaction, registry: Registry, input: ReadInput): 
     limit: request.limit,
     withEnvelopes: request.encrypted,
     hasEnvelopes: account.hasEnvelopes,
-    ...selections(applied, pending),
+    ...selections(input),
   };
   const page = await readChanges(tx, registry, options);
   const wentBack = position.believed === null && page.upTo === request.lastSyncVersion;
@@ -184,10 +184,11 @@ async function conclude(
   const { writer, request, position, newest, account, applied } = input;
   const page = await readPage(tx, registry, input);
   const { progress } = position;
-  const answered = request.encrypted ? { ...progress, envelopeAnswer: page.upTo } : progress;
+  const wentBack = position.believed === null && !position.resync;
+  const answered = wentBack ? { ...progress, returnAnswer: page.upTo } : progress;
   const encryptedPending =
     account.hasEnvelopes && !request.encrypted
-      ? await countMissedEnvelopes(tx, writer.userId, progress.envelopeVersion, newest)
+      ? await countMissedEnvelopes(tx, writer.userId, progress.clearSince ?? 0, newest)
       : 0;
   const result = {
     syncVersion: page.upTo,
@@ -202,6 +203,35 @@ async function conclude(
   return { result, progress: answered };
 }
 
+/** Applies what the device sent, and brings its conflicts up to date. */
+async function take(
+  tx: Transaction,
+  registry: Registry,
+  writer: Writer,
+  request: DeltaRequest,
+  counter: Counter,
+  position: Position,
+) {
+  const { userId, deviceId } = writer;
+  const before = await settleArrived(tx, userId, await readPending(tx, userId, deviceId), position.believed);
+  const input = {
+    writer,
+    changes: request.changes,
+    lastSyncVersion: position.believed,
+    pending: before,
+    keepsConflicts: true,
+  };
+  const applied = await applyChanges(tx, registry, counter, input);
+  const fuller = await findFuller(tx, registry, userId, applied.outcomes);
+  const pending = await oweLetGo(tx, writer, request);
+  // Nobody may be given the cursor again that a resync or a return started from.
+  if (position.believed === null && counter.current === request.lastSyncVersion) counter.next();
+  ensureProgress(counter, pending, request);
+  return { applied, fuller, pending };
+}
+
+const writes = ({ decision }: Outcome) => decision.write !== undefined;
+
 /** A delta with something to write or to settle: under the counter's lock from beginning to end. */
 async function exchange(
   tx: Transaction,
@@ -211,51 +241,35 @@ async function exchange(
 ): Promise<DeltaResult> {
   const counter = await lockCounter(tx, writer.userId, seenVersion(request));
   const position = await locate(tx, writer, request, counter);
-  const before = await settleArrived(
-    tx,
-    writer.userId,
-    await readPending(tx, writer.userId, writer.deviceId),
-    position.believed,
-  );
-  const lastSyncVersion = position.believed;
-  const { changes } = request;
   const start = counter.current;
-  const applied = await applyChanges(tx, registry, counter, {
-    writer,
-    changes,
-    lastSyncVersion,
-    pending: before,
-    keepsConflicts: true,
-  });
-  const ownOnly =
-    counter.current - start ===
-    applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
-  const pending = await oweLetGo(tx, writer, request);
-  // Nobody may be given the cursor again that a resync or a return started from.
-  if (position.believed === null && counter.current === request.lastSyncVersion) counter.next();
-  await ensureProgress(counter, pending, request);
-  await counter.save();
-  const account = {
-    before: counter.before,
-    epoch: counter.epoch,
-    hasEnvelopes: counter.hasEnvelopes || changes.some(({ encrypted }) => encrypted),
-  };
+  const taken = await take(tx, registry, writer, request, counter, position);
+  const newest = counter.current;
+  const account = { before: counter.before, epoch: counter.epoch, hasEnvelopes: counter.hasEnvelopes };
   const { result, progress } = await conclude(tx, registry, {
     writer,
     request,
     position,
-    newest: counter.current,
+    newest,
     account,
-    applied,
-    pending,
+    ...taken,
   });
+  const { applied, fuller, pending } = taken;
+  const written = applied.outcomes.filter(writes);
+  const left = written.filter(
+    ({ change, version }) => fuller.has(keyOf(change)) && (version ?? 0) <= result.syncVersion,
+  );
+  await bringLater(
+    tx,
+    registry,
+    writer.userId,
+    counter,
+    left.map(({ change }) => change),
+  );
+  await counter.save();
   if (pending.length > 0) await noteAnswered(tx, writer.userId, writer.deviceId, result.syncVersion);
   // Its own changes a device has anyway, when it had everything before them (I5).
-  const passed = ownOnly && position.believed === start ? counter.current : progress.syncVersion;
-  await saveProgress(tx, writer, {
-    ...progress,
-    syncVersion: pending.length === 0 ? passed : progress.syncVersion,
-  });
+  const ownOnly = position.believed === start && newest - start === written.length && pending.length === 0;
+  await saveProgress(tx, writer, ownOnly ? { ...progress, syncVersion: newest } : progress);
   return result;
 }
 
@@ -272,6 +286,7 @@ async function poll(tx: Transaction, registry: Registry, writer: Writer, request
     newest,
     account: { ...account, before: newest },
     applied: nothingApplied,
+    fuller: new Set(),
     pending,
   });
 }

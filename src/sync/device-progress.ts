@@ -7,8 +7,8 @@ import type { Writer } from "./apply-changes.ts";
 export interface DeviceProgress {
   readonly syncVersion: number;
   readonly voidCursor: number | null;
-  readonly envelopeVersion: number;
-  readonly envelopeAnswer: number | null;
+  readonly clearSince: number | null;
+  readonly returnAnswer: number | null;
 }
 
 /** Seconds for which a poll that brought nothing new is not written down: flash storage wears by every commit. */
@@ -16,8 +16,8 @@ const restSeconds = 10;
 
 export async function readProgress(tx: Queryable, { userId, deviceId }: Writer): Promise<DeviceProgress> {
   const [row] = await tx.execute<DeviceProgress & Record<string, unknown>>(sql`
-    SELECT sync_version AS "syncVersion", void_cursor AS "voidCursor", envelope_version AS "envelopeVersion",
-      envelope_answer AS "envelopeAnswer"
+    SELECT sync_version AS "syncVersion", void_cursor AS "voidCursor", clear_since AS "clearSince",
+      return_answer AS "returnAnswer"
     FROM devices WHERE user_id = ${userId} AND device_id = ${deviceId}`);
   if (!row) throw unauthorized();
   return row;
@@ -29,14 +29,14 @@ export async function saveProgress(
   { userId, deviceId }: Writer,
   progress: DeviceProgress,
 ): Promise<void> {
-  const { syncVersion, voidCursor, envelopeVersion, envelopeAnswer } = progress;
+  const { syncVersion, voidCursor, clearSince, returnAnswer } = progress;
   await tx.execute(sql`
-    UPDATE devices SET sync_version = ${syncVersion}, void_cursor = ${voidCursor}, envelope_version = ${envelopeVersion},
-      envelope_answer = ${envelopeAnswer}, last_sync_at = now()
+    UPDATE devices SET sync_version = ${syncVersion}, void_cursor = ${voidCursor}, clear_since = ${clearSince},
+      return_answer = ${returnAnswer}, last_sync_at = now()
     WHERE user_id = ${userId} AND device_id = ${deviceId}
       AND (last_sync_at IS NULL OR last_sync_at < now() - make_interval(secs => ${restSeconds})
-        OR (sync_version, void_cursor, envelope_version, envelope_answer)
-          IS DISTINCT FROM (${syncVersion}::bigint, ${voidCursor}::bigint, ${envelopeVersion}::bigint, ${envelopeAnswer}::bigint))`);
+        OR (sync_version, void_cursor, clear_since, return_answer)
+          IS DISTINCT FROM (${syncVersion}::bigint, ${voidCursor}::bigint, ${clearSince}::bigint, ${returnAnswer}::bigint))`);
 }
 
 /**

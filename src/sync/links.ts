@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../database/client.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Change } from "./change.ts";
@@ -127,6 +127,21 @@ async function findNeighbours(tx: Transaction, userId: string, written: Written)
       ${ids(written.links.map(({ memberId }) => memberId))}) AS x (kind, id)`);
 }
 
+/** Gives rows a new version without editing them: other devices have to hear of them, nobody's edit is touched. */
+export async function giveNewVersions(
+  tx: Transaction,
+  table: SQL,
+  userId: string,
+  ids: readonly string[],
+  next: () => number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.execute(sql`
+    UPDATE ${table} t SET server_version = x.version, updated_at = now()
+    FROM unnest(${arrayLiteral(ids)}::text[], ${arrayLiteral(ids.map(() => next()))}::bigint[]) AS x (id, version)
+    WHERE t.user_id = ${userId} AND t.id = x.id`);
+}
+
 /**
  * Gives a new version to entities that were not written themselves, but whose links start or stop to show by what
  * was: other devices have to hear of it. Who edited them, and at which version, stays as it is, so that nobody's
@@ -150,10 +165,13 @@ export async function touchNeighbours(
     const live = await tx.execute<{ id: string }>(sql`
       SELECT id FROM ${table} WHERE user_id = ${userId} AND deleted_at IS NULL AND id = ANY(${arrayLiteral(candidates)}::text[])`);
     if (live.length === 0) continue;
-    await tx.execute(sql`
-      UPDATE ${table} t SET server_version = x.version, updated_at = now()
-      FROM unnest(${arrayLiteral(live.map(({ id }) => id))}::text[], ${arrayLiteral(live.map(() => next()))}::bigint[]) AS x (id, version)
-      WHERE t.user_id = ${userId} AND t.id = x.id`);
+    await giveNewVersions(
+      tx,
+      table,
+      userId,
+      live.map(({ id }) => id),
+      next,
+    );
     for (const { id } of live) touched.add(`${kind}:${id}`);
   }
   return touched;

@@ -32,9 +32,9 @@ export interface ReadOptions {
   readonly withEnvelopes: boolean;
   /** Whether the account has envelopes at all. */
   readonly hasEnvelopes: boolean;
-  /** Not given, whatever their version. */
+  /** Left out of the window. */
   readonly excluded: IdsByKind;
-  /** Given, whatever their version. */
+  /** Given, also from outside of the window. */
   readonly forced: IdsByKind;
 }
 
@@ -61,8 +61,8 @@ async function cutChunk(
       sql`SELECT server_version AS version, ${kind} AS kind FROM ${sql.raw(getTableName(table))} WHERE ${range}`,
   );
   if (options.hasEnvelopes)
-    tables.push(sql`SELECT server_version, 'envelopes' FROM encrypted_sync_data WHERE ${range}`);
-  const found = await tx.execute<{ kind: Kind | "envelopes"; last: number; rows: number }>(sql`
+    tables.push(sql`SELECT server_version, kind FROM encrypted_sync_data WHERE ${range}`);
+  const found = await tx.execute<{ kind: Kind; last: number; rows: number }>(sql`
     SELECT kind, max(version) AS last, count(*) AS rows
     FROM (SELECT * FROM (${sql.join(tables, sql` UNION ALL `)}) changes ORDER BY version LIMIT ${rows}) chunk GROUP BY kind`);
   return {
@@ -87,49 +87,30 @@ class Page {
 }
 
 const anyOf = (ids: readonly string[]) => sql`t.id = ANY(${arrayLiteral(ids)}::text[])`;
-const deletedIds = sql.raw(`string_agg('"' || id || '"', ',') FILTER (WHERE deleted)`);
+
+/** The rows of a kind, with the envelopes that stand for some of them, as `id, version, deleted, json`. */
+function rowsOf(entity: Entity, { userId, hasEnvelopes, withEnvelopes }: ReadOptions, where: SQL): SQL {
+  const columns = sql.raw("t.id, t.server_version AS version, t.deleted_at IS NOT NULL AS deleted");
+  const from = (table: string, json: string) => sql`
+    SELECT ${columns}, CASE WHEN t.deleted_at IS NULL THEN ${sql.raw(json)} END AS json
+    FROM ${sql.raw(table)} t WHERE t.user_id = ${userId} AND ${where}`;
+  const clear = from(getTableName(entity.table), entitySql(entity));
+  if (!hasEnvelopes) return clear;
+  // Who syncs in clear could not read an envelope; that one was deleted, it can.
+  return sql`${clear} UNION ALL ${from("encrypted_sync_data", withEnvelopes ? envelopeSql : "NULL")} AND t.kind = ${entity.kind}`;
+}
 
 async function readKind(
   tx: Transaction,
   entity: Entity,
-  userId: string,
+  options: ReadOptions,
   where: SQL,
   page: Page,
 ): Promise<void> {
   const [row] = await tx.execute<{ live: string | null; deleted: string | null }>(sql`
-    SELECT string_agg(json, ',') FILTER (WHERE NOT deleted) AS live, ${deletedIds} AS deleted
-    FROM (SELECT t.id, t.deleted_at IS NOT NULL AS deleted,
-        CASE WHEN t.deleted_at IS NULL THEN ${sql.raw(entitySql(entity))} END AS json
-      FROM ${sql.raw(getTableName(entity.table))} t
-      WHERE t.user_id = ${userId} AND ${where} ORDER BY t.server_version) changes`);
+    SELECT string_agg(json, ',') AS live, string_agg('"' || id || '"', ',') FILTER (WHERE deleted) AS deleted
+    FROM (SELECT * FROM (${rowsOf(entity, options, where)}) rows ORDER BY version) changes`);
   page.add(entity.kind, row?.live ?? null, row?.deleted ?? null);
-}
-
-async function readEnvelopes(tx: Transaction, options: ReadOptions, where: SQL, page: Page): Promise<void> {
-  const live = options.withEnvelopes
-    ? sql`string_agg(json, ',') FILTER (WHERE NOT deleted)`
-    : sql`NULL::text`;
-  const rows = await tx.execute<{ kind: Kind; live: string | null; deleted: string | null }>(sql`
-    SELECT kind, ${live} AS live, ${deletedIds} AS deleted
-    FROM (SELECT t.kind, t.id, t.deleted_at IS NOT NULL AS deleted,
-        CASE WHEN t.deleted_at IS NULL THEN ${sql.raw(envelopeSql)} END AS json
-      FROM encrypted_sync_data t
-      WHERE t.user_id = ${options.userId} AND ${where} ORDER BY t.server_version) changes
-    GROUP BY kind`);
-  for (const row of rows) page.add(row.kind, row.live, row.deleted);
-}
-
-/** What the window leaves out: what is excluded, and what is forced in by another way. */
-function leftOut({ excluded, forced }: ReadOptions, kind: Kind): readonly string[] {
-  return [...(excluded.get(kind) ?? []), ...(forced.get(kind) ?? [])];
-}
-
-function envelopesLeftOut(registry: Registry, options: ReadOptions): SQL {
-  const clauses = registry
-    .map(({ kind }) => ({ kind, ids: leftOut(options, kind) }))
-    .filter(({ ids }) => ids.length > 0)
-    .map(({ kind, ids }) => sql`AND NOT (t.kind = ${kind} AND ${anyOf(ids)})`);
-  return sql.join(clauses, sql` `);
 }
 
 async function readRange(
@@ -141,27 +122,48 @@ async function readRange(
 ): Promise<void> {
   const range = sql`t.server_version > ${from} AND t.server_version <= ${upTo}`;
   for (const entity of registry.filter(({ kind }) => kinds.includes(kind))) {
-    const ids = leftOut(options, entity.kind);
-    const where = ids.length > 0 ? sql`${range} AND NOT ${anyOf(ids)}` : range;
-    await readKind(tx, entity, options.userId, where, page);
+    const ids = options.excluded.get(entity.kind) ?? [];
+    await readKind(tx, entity, options, ids.length > 0 ? sql`${range} AND NOT ${anyOf(ids)}` : range, page);
   }
-  if (!kinds.includes("envelopes")) return;
-  await readEnvelopes(tx, options, sql`${range} ${envelopesLeftOut(registry, options)}`, page);
 }
 
+/** Adds what is forced and lies outside of the window, on the side given. */
 async function readForced(
   tx: Transaction,
   registry: Registry,
   options: ReadOptions,
+  side: SQL,
   page: Page,
 ): Promise<void> {
   for (const entity of registry) {
     const ids = options.forced.get(entity.kind) ?? [];
-    if (ids.length === 0) continue;
-    await readKind(tx, entity, options.userId, anyOf(ids), page);
-    if (options.hasEnvelopes)
-      await readEnvelopes(tx, options, sql`t.kind = ${entity.kind} AND ${anyOf(ids)}`, page);
+    if (ids.length > 0) await readKind(tx, entity, options, sql`${anyOf(ids)} AND ${side}`, page);
   }
+}
+
+/** Adds the changes of the window, chunk by chunk, until it ends, or the page is full. */
+async function readWindow(
+  tx: Transaction,
+  registry: Registry,
+  options: ReadOptions,
+  page: Page,
+): Promise<{ upTo: number; hasMore: boolean }> {
+  let { from } = options;
+  let taken = 0;
+  let chunk = Math.min(500, options.limit);
+  while (from < options.to) {
+    const cut = await cutChunk(tx, registry, options, from, chunk);
+    await readRange(tx, registry, options, { from, ...cut }, page);
+    taken += cut.rows;
+    if (cut.rows < chunk) return { upTo: options.to, hasMore: false };
+    from = cut.upTo;
+    if (taken >= options.limit || page.characters >= pageCharacters) break;
+    const charactersPerRow = Math.max(1, page.characters / taken);
+    const near = Math.max(20, Math.floor(chunkCharacters / charactersPerRow));
+    chunk = Math.min(largestChunk, options.limit - taken, near);
+  }
+  const rest = from < options.to ? await cutChunk(tx, registry, options, from, 1) : { rows: 0 };
+  return rest.rows > 0 ? { upTo: from, hasMore: true } : { upTo: options.to, hasMore: false };
 }
 
 /**
@@ -174,26 +176,8 @@ export async function readChanges(
   options: ReadOptions,
 ): Promise<ChangesPage> {
   const page = new Page();
-  await readForced(tx, registry, options, page);
-  let { from } = options;
-  let taken = 0;
-  let chunk = Math.min(500, options.limit);
-  while (from < options.to) {
-    const cut = await cutChunk(tx, registry, options, from, chunk);
-    await readRange(tx, registry, options, { from, ...cut }, page);
-    taken += cut.rows;
-    if (cut.rows < chunk) return { lists: page.lists, upTo: options.to, hasMore: false };
-    from = cut.upTo;
-    if (taken >= options.limit || page.characters >= pageCharacters) break;
-    const charactersPerRow = Math.max(1, page.characters / taken);
-    chunk = Math.min(
-      largestChunk,
-      options.limit - taken,
-      Math.max(20, Math.floor(chunkCharacters / charactersPerRow)),
-    );
-  }
-  const rest = from < options.to ? await cutChunk(tx, registry, options, from, 1) : { rows: 0 };
-  return rest.rows > 0
-    ? { lists: page.lists, upTo: from, hasMore: true }
-    : { lists: page.lists, upTo: options.to, hasMore: false };
+  await readForced(tx, registry, options, sql`t.server_version <= ${options.from}`, page);
+  const window = await readWindow(tx, registry, options, page);
+  await readForced(tx, registry, options, sql`t.server_version > ${window.upTo}`, page);
+  return { lists: page.lists, ...window };
 }

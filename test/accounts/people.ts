@@ -1,3 +1,4 @@
+import type { PasswordHasher } from "../../src/accounts/password-hasher.ts";
 import type { Answer, TestServer } from "../support/test-server.ts";
 
 /** Somebody with an account, signed in on one device. */
@@ -11,6 +12,14 @@ export interface Person {
 }
 
 export const goodPassword = "correct horse battery";
+
+/** Takes no time, so that what follows a hash really happens at once in a race. */
+export const instantHasher: PasswordHasher = {
+  hash: async (password) => `hash of ${password}`,
+  verify: async (password, hash) => hash === `hash of ${password}`,
+  isOutdated: () => false,
+  unmatchable: () => "none",
+};
 
 export function deviceInfo(deviceId: string) {
   return { deviceId, deviceName: "Pixel 8", platform: "Android", osVersion: "15", appVersion: "1.0.0" };

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import postgres from "postgres";
 import { type Account, chooseAccount } from "../../src/database/embedded/account.ts";
 import { connectionToRunning } from "../../src/database/embedded/connection.ts";
@@ -129,6 +129,15 @@ function isRunning(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
 }
 
+/** Empty where root, in a container, may not look into another user's process. */
+function environmentOf(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 function processGroupOf(pid: number | undefined): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
@@ -154,9 +163,10 @@ let template: string | undefined;
 afterAll(() => template && rmSync(template, { recursive: true }));
 
 /** A data folder with a cluster that was used and stopped, copied from one that is made once. */
-async function usedCluster(): Promise<string> {
+async function usedCluster(...below: string[]): Promise<string> {
   template ??= await makeTemplate();
-  const dataDir = join(temporaryFolder(), "data");
+  const dataDir = join(temporaryFolder(), ...below, "data");
+  mkdirSync(dirname(dataDir), { recursive: true });
   spawnSync("cp", ["-a", join(template, "data"), dataDir]);
   return dataDir;
 }
@@ -203,8 +213,7 @@ describe("an ordinary life", () => {
     const name = await settingOf(sql, "cluster_name");
     // A session of its own: a Ctrl-C in the terminal does not reach it.
     expect(processGroupOf(first.pid)).toBe(first.pid as number);
-    // Root in a container may not look into another user's process.
-    if (!isRoot) expect(readFileSync(`/proc/${first.pid}/environ`, "utf8")).not.toContain("HOME=");
+    expect(environmentOf(first.pid)).not.toContain("HOME=");
     await sql`CREATE TABLE note AS SELECT 'kept' AS text`;
     await sql.end();
 
@@ -245,13 +254,13 @@ describe("an ordinary life", () => {
   });
 
   test("a path too long for a socket is no hindrance", async () => {
-    const dataDir = join(temporaryFolder(), "long-".repeat(40), "data");
+    const dataDir = await usedCluster("long-".repeat(40));
     const server = await start(dataDir);
     expect(server.connection.path.length).toBeLessThan(108);
     const sql = connect(server);
-    await sql`CREATE TABLE note AS SELECT 'far away' AS text`;
+    await sql`INSERT INTO note VALUES ('far away')`;
     process.kill(server.pid as number, "SIGKILL");
-    expect(await eventually(server, notes)).toEqual(["far away"]);
+    expect(await eventually(server, notes)).toEqual(["kept", "far away"]);
   });
 
   test("follows a symbolic link to another disk, and refuses when that is not mounted", async () => {
@@ -385,7 +394,7 @@ describe("two servers on one folder", () => {
   });
 
   test("of several that start at once one wins", async () => {
-    const dataDir = join(temporaryFolder(), "data");
+    const dataDir = await usedCluster();
     const attempts = await Promise.allSettled([start(dataDir), start(dataDir), start(dataDir)]);
     expect(attempts.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
   });
@@ -488,6 +497,14 @@ describe.skipIf(!isRoot)("as root", () => {
     expect(await notes(connect(server))).toEqual(["kept"]);
   });
 
+  test("in a folder of somebody else it leaves what that user can go on with", async () => {
+    const dataDir = temporaryFolder();
+    chownSync(dataDir, 2, 2);
+    const server = await start(dataDir);
+    expect(statSync(`/proc/${server.pid}`).uid).toBe(2);
+    expect(statSync(join(dataDir, "trailglass.lock")).uid).toBe(2);
+  });
+
   test("a cluster that was copied back as root is given to its user", async () => {
     const dataDir = await usedCluster();
     spawnSync("chown", ["-R", "0:0", join(dataDir, "postgres")]);
@@ -506,14 +523,15 @@ describe.skipIf(!isRoot)("as root", () => {
     cpSync(join(installed, "../package.json"), join(closed, "package", "package.json"));
     const open = temporaryFolder();
     chmodSync(open, 0o755);
-    const places = {
-      packaged: join(closed, "package/native"),
-      copies: [join(closed, "no"), join(open, "yes")],
-    };
+    spawnSync("chmod", ["-R", "go=", closed]);
+    const packaged = join(closed, "package/native");
     const script = `
       import { locateRuntime } from ${JSON.stringify(serverModule.replace("server.ts", "runtime.ts"))};
-      console.log((await locateRuntime(${JSON.stringify(places)}, ${JSON.stringify(account)})).binDir);`;
+      process.umask(0o077);
+      const places = { packaged: ${JSON.stringify(packaged)}, copies: [${JSON.stringify(join(open, "yes"))}] };
+      console.log((await locateRuntime(places, ${JSON.stringify(account)})).binDir);`;
     const found = await Promise.all([1, 2, 3].map(() => outputOf(script)));
+    const places = { packaged, copies: [join(closed, "no"), join(open, "yes")] };
     const one = await locateRuntime(places, account);
     expect(found).toEqual([one.binDir, one.binDir, one.binDir]);
     expect(one.binDir.startsWith(join(open, "yes"))).toBe(true);

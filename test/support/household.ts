@@ -1,8 +1,9 @@
-import { type Credentials, Phone, type PhoneOptions } from "./phone.ts";
+import { Phone } from "./phone.ts";
 import type { OpenConflict } from "./phone-answer.ts";
 import type { View } from "./phone-content.ts";
+import type { Credentials, PhoneOptions } from "./phone-options.ts";
 import type { Decision } from "./phone-person.ts";
-import { differences } from "./snapshot-difference.ts";
+import { differences, firstOf } from "./snapshot-difference.ts";
 
 /** One account with several phones. */
 export class Household {
@@ -53,7 +54,9 @@ export class Household {
       differences(phone.snapshot(), fresh[phone.view].snapshot()).map((one) => `${phone.name}: ${one}`),
     );
     const both = differences(fresh.today.snapshot(), fresh.new.snapshot("today"));
-    return this.passphrase === null ? [...found, ...both.map((one) => `fresh devices: ${one}`)] : found;
+    return firstOf(
+      this.passphrase === null ? [...found, ...both.map((one) => `fresh devices: ${one}`)] : found,
+    );
   }
 
   #phone(options: Omit<PhoneOptions, "baseUrl">): Phone {

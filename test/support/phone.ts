@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { applyAnswer, type OpenConflict } from "./phone-answer.ts";
+import { applyAnswer } from "./phone-answer.ts";
 import { checkDelta } from "./phone-checks.ts";
 import { PhoneCipher } from "./phone-cipher.ts";
-import { type Content, type Contents, completed, type Kind, toWire, type View } from "./phone-content.ts";
-import { type Decision, PhonePerson } from "./phone-person.ts";
-import { buildDelta, type Outgoing, type PhoneSelf } from "./phone-request.ts";
-import { DEFAULT_SETTINGS, PhoneStore, type SettingsContent, type Snapshot } from "./phone-store.ts";
-import { LostAnswer, type Network, PhoneTransport } from "./phone-transport.ts";
+import { toWire } from "./phone-content.ts";
+import { PhoneJournal } from "./phone-journal.ts";
+import type { Counters, Credentials, PhoneOptions } from "./phone-options.ts";
+import { PhonePerson } from "./phone-person.ts";
+import { buildDelta, type PhoneSelf } from "./phone-request.ts";
+import { LostAnswer, PhoneTransport } from "./phone-transport.ts";
 import {
   batchAnswer,
   type DeltaAnswer,
@@ -19,61 +20,13 @@ import {
   syncStatus,
 } from "./wire.ts";
 
-/** One delta as it went, for a test that keeps books. `answer` is null when it was lost. */
-export interface Exchange {
-  phone: Phone;
-  outgoing: Outgoing;
-  answer: DeltaAnswer | null;
-  startedAt: number;
-  endedAt: number;
-}
-
-export interface PhoneOptions {
-  /** Where the server is, without the base path, for example `http://localhost:8080`. */
-  baseUrl: string;
-  /** How requests travel; the default is `fetch`. */
-  network?: Network;
-  name?: string;
-  deviceId?: string;
-  appVersion?: string;
-  /** The phone's clock, which may be wrong. */
-  clock?: () => Date;
-  /** Ask for at most so many changes per answer. */
-  pagesLimit?: number;
-  /** The coming app: sends `syncEpoch`, photo attachments and trip days, and knows every field. */
-  newClient?: boolean;
-  /** End-to-end mode: rows travel as envelopes sealed with this passphrase. */
-  passphrase?: string;
-  /** What the person does with a conflict that asks for them. Default: keep their own side. */
-  decide?: (conflict: OpenConflict) => Decision;
-  /** Told of every delta, also of those without an answer. */
-  observe?: (exchange: Exchange) => void;
-  /** Milliseconds between the retries of a 5xx. */
-  retryPause?: number;
-}
-
-export interface Credentials {
-  email: string;
-  password: string;
-}
-
-/** What one phone has done so far. */
-export interface Counters {
-  sent: number;
-  accepted: number;
-  rejected: number;
-  conflicts: number;
-}
-
 /**
  * A small phone that behaves as the shipped apps do ("How the real client behaves" in the HTTP contract), and that
  * throws a ContractBreach on any answer that would break one of them.
  */
-export class Phone {
+export class Phone extends PhoneJournal {
   readonly name: string;
   readonly deviceId: string;
-  readonly view: View;
-  readonly store = new PhoneStore();
   readonly transport: PhoneTransport;
   readonly person: PhonePerson;
   readonly counters: Counters = { sent: 0, accepted: 0, rejected: 0, conflicts: 0 };
@@ -81,13 +34,12 @@ export class Phone {
   readonly #self: PhoneSelf;
   readonly #options: PhoneOptions;
   #queue: Promise<unknown> = Promise.resolve();
-  #ticks = 0;
 
   constructor(options: PhoneOptions) {
+    super(options.newClient ? "new" : "today", options.clock);
     this.#options = options;
     this.deviceId = options.deviceId ?? randomUUID();
     this.name = options.name ?? this.deviceId.slice(0, 8);
-    this.view = options.newClient ? "new" : "today";
     this.transport = new PhoneTransport({
       baseUrl: options.baseUrl,
       network: options.network ?? fetch,
@@ -128,58 +80,6 @@ export class Phone {
     await this.transport.send("DELETE", "/user", { password });
   }
 
-  /** Records points; they travel with the next delta or the next batch. */
-  addLocations(points: Contents["locations"][]): void {
-    for (const point of points) this.upsert("locations", point);
-  }
-
-  /** Enters an entity, or a whole new state of it. */
-  upsert<K extends Kind>(kind: K, content: Contents[K]): void {
-    this.store.enter(kind, completed(kind, content as Content & Contents[K], this.view), this.now());
-  }
-
-  /** Changes some fields of what the phone holds; false when it does not hold it (any more). */
-  edit<K extends Kind>(kind: K, id: string, patch: Partial<Contents[K]>): boolean {
-    const row = this.store.get(kind, id);
-    if (!row || row.deleted) return false;
-    this.upsert(kind, { ...row.content, ...patch } as unknown as Contents[K]);
-    return true;
-  }
-
-  delete(kind: Kind, id: string): void {
-    this.store.markDeleted(kind, id, this.now());
-  }
-
-  /** Takes back a deletion that is still pending. */
-  undelete(kind: Kind, id: string): void {
-    const row = this.store.get(kind, id);
-    if (row?.deleted) this.store.enter(kind, row.content, this.now());
-  }
-
-  /** Sets whole groups of settings; the app sends all of them, the untouched ones with their defaults. */
-  changeSettings(groups: SettingsContent): void {
-    const mine = this.store.settings;
-    this.store.settings = {
-      groups: { ...DEFAULT_SETTINGS, ...mine?.groups, ...groups },
-      localVersion: (mine?.localVersion ?? 0) + 1,
-      serverVersion: mine?.serverVersion ?? 0,
-      lastModified: this.now(),
-      dirty: true,
-    };
-    this.store.revision++;
-  }
-
-  /** The ids of what the phone shows of one kind. */
-  ids(kind: Kind): string[] {
-    return [...this.store.rows[kind]].filter(([, row]) => !row.deleted).map(([id]) => id);
-  }
-
-  /** The entity as it would travel in the clear, or undefined when the phone does not hold it. */
-  find<K extends Kind>(kind: K, id: string): Contents[K] | undefined {
-    const row = this.store.get(kind, id);
-    return row && !row.deleted ? (toWire(kind, row.content) as unknown as Contents[K]) : undefined;
-  }
-
   /**
    * One delta: sends what is pending, writes the answer, and lets the person decide what asks for them.
    * @throws LostAnswer when no answer came: nothing is lost, the next round sends it again
@@ -208,6 +108,8 @@ export class Phone {
   /** Uploads pending points through POST /locations/batch; what it answers is not a delta, so no cursor moves. */
   uploadBatch(size = 500): Promise<{ accepted: number; rejected: number; duplicates: number } | null> {
     return this.#inTurn(async () => {
+      // In end-to-end mode nothing leaves the phone in the clear, and a batch knows no envelopes.
+      if (this.#self.cipher) return null;
       const rows = this.store.pending("locations").filter((row) => !row.deleted);
       const batch = rows.slice(0, size);
       if (batch.length === 0) return null;
@@ -243,18 +145,6 @@ export class Phone {
       all.push(...page.conflicts);
       if (!page.pagination.hasMore || page.conflicts.length === 0) return all;
     }
-  }
-
-  /** Everything the phone holds in canonical form; `view` narrows it to what another app knows, too. */
-  snapshot(view: View = this.view): Snapshot {
-    return this.store.snapshot(view);
-  }
-
-  /** The phone's clock, with the microseconds that phones send. */
-  now(): string {
-    this.#ticks = (this.#ticks + 1) % 1000;
-    const millis = (this.#options.clock?.() ?? new Date()).toISOString().slice(0, -1);
-    return `${millis}${String(this.#ticks).padStart(3, "0")}Z`;
   }
 
   async #sync(): Promise<DeltaAnswer> {

@@ -18,6 +18,8 @@ export interface ServerProcess {
   /** Process id of the present incarnation. */
   readonly pid: number;
   readonly dataDir: string;
+  /** The end of what it has printed, for a failing test. */
+  output(): string;
   /** Sends a signal and waits until the process is gone. */
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<void>;
   /** Starts again on the same data and port, and waits until it is ready. */
@@ -58,13 +60,12 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
     url,
     dataDir,
     get pid() {
-      return current.pid;
+      return current.child.pid;
     },
-    async kill(signal) {
-      await end(current, signal);
-    },
+    output: () => current.output(),
+    kill: (signal) => end(current, signal),
     async restart() {
-      if (current.exitCode === null && current.signalCode === null) await end(current, "SIGTERM");
+      await end(current, "SIGTERM");
       current = await launch(command, dataDir, env, url);
     },
     async stop() {
@@ -96,20 +97,45 @@ function environment(dataDir: string, port: number): Record<string, string> {
   };
 }
 
-async function launch(command: string[], cwd: string, env: Record<string, string>, url: string) {
+interface Running {
+  child: Subprocess<"ignore", "pipe", "pipe">;
+  watcher: Subprocess;
+  output(): string;
+}
+
+async function launch(
+  command: string[],
+  cwd: string,
+  env: Record<string, string>,
+  url: string,
+): Promise<Running> {
   // The data folder as working folder: no env file of the developer's is picked up.
   const child = Bun.spawn(command, { cwd, env, stdout: "pipe", stderr: "pipe" });
-  const tail = collectTail(child);
+  const running = { child, watcher: endWithThisProcess(child.pid), output: collectTail(child) };
   const deadline = Date.now() + READY_WITHIN_MS;
   while (!(await isReady(url))) {
-    const ended = child.exitCode !== null || child.signalCode !== null;
-    if (ended || Date.now() > deadline) {
-      child.kill("SIGKILL");
-      throw new Error(`the server did not become ready (exit code ${child.exitCode}):\n${tail()}`);
+    if (isOver(child) || Date.now() > deadline) {
+      const code = child.exitCode;
+      await end(running, "SIGKILL");
+      throw new Error(`the server did not become ready (exit code ${code}):\n${running.output()}`);
     }
     await Bun.sleep(25);
   }
-  return child;
+  return running;
+}
+
+const isOver = (child: Subprocess) => child.exitCode !== null || child.signalCode !== null;
+
+/** However the tests end, the server ends with them: the watcher notices by the end of its standard input. */
+function endWithThisProcess(pid: number): Subprocess {
+  const script = 'trap "" INT TERM HUP; cat >/dev/null; kill -TERM "$1" 2>/dev/null';
+  const watcher = Bun.spawn(["sh", "-c", script, "sh", String(pid)], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  watcher.unref();
+  return watcher;
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -134,7 +160,9 @@ function collectTail(child: Subprocess<"ignore", "pipe", "pipe">): () => string 
   return () => text;
 }
 
-async function end(child: Subprocess, signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<void> {
+async function end({ child, watcher }: Running, signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<void> {
+  watcher.kill("SIGKILL");
+  if (isOver(child)) return;
   child.kill(signal);
   const late = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
   await child.exited;

@@ -1,7 +1,8 @@
 import { type TokenReader, tokenReader } from "./edit-token.ts";
-import type { Exchange, Phone } from "./phone.ts";
+import type { Phone } from "./phone.ts";
 import { KIND_OF, type OpenConflict } from "./phone-answer.ts";
 import { canonical, fromWire, KINDS, type Kind } from "./phone-content.ts";
+import type { Exchange } from "./phone-options.ts";
 import type { KeptConflict, RemoteEntity } from "./wire.ts";
 import { WriteLedger } from "./write-ledger.ts";
 
@@ -15,6 +16,7 @@ export class SyncOracle {
   readonly #token: TokenReader;
   /** Every version anyone was told of: which entity it belongs to, and what that looked like. */
   readonly #versions = new Map<number, { entity: string; contents: Map<string, string> }>();
+  readonly #told = new Set<string>();
   readonly #newest = new Map<string, number>();
   readonly #reported = new Map<
     string,
@@ -54,7 +56,8 @@ export class SyncOracle {
         const v = row.serverVersion;
         if (v === null || v === undefined) continue;
         this.#noteVersion(kind, row, v, phone);
-        const skipped = v <= outgoing.request.lastSyncVersion && !answer.resyncRequired;
+        const again = this.#toldBefore(phone, v);
+        const skipped = v <= outgoing.request.lastSyncVersion && !answer.resyncRequired && !again;
         if (!skipped || this.ledger.everSent(phone, kind, row.id)) continue;
         const cursor = outgoing.request.lastSyncVersion;
         this.problems.push(
@@ -62,6 +65,14 @@ export class SyncOracle {
         );
       }
     }
+  }
+
+  /** Being told a thing twice does no harm. */
+  #toldBefore(phone: Phone, version: number): boolean {
+    const key = `${phone.deviceId}/${version}`;
+    const before = this.#told.has(key);
+    this.#told.add(key);
+    return before;
   }
 
   /** A version is given out once, to one entity, in one state; links show later without a new state of their own. */

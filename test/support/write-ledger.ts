@@ -1,7 +1,8 @@
 import type { TokenReader } from "./edit-token.ts";
-import type { Exchange, Phone } from "./phone.ts";
+import type { Phone } from "./phone.ts";
 import { KIND_OF } from "./phone-answer.ts";
 import { KINDS, type Kind } from "./phone-content.ts";
+import type { Exchange } from "./phone-options.ts";
 import type { KeptConflict } from "./wire.ts";
 
 interface Write {

@@ -16,7 +16,7 @@ import { SyncOracle } from "../support/sync-oracle.ts";
  * TEST_SEED repeats a run (but for its timing), TEST_SYNC_ROUNDS and TEST_SYNC_STEPS make it longer.
  */
 const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = Number(process.env.TEST_SYNC_ROUNDS ?? 8);
+const ROUNDS = Number(process.env.TEST_SYNC_ROUNDS ?? 6);
 const STEPS = Number(process.env.TEST_SYNC_STEPS ?? 20);
 const PHASES = 2;
 
@@ -30,11 +30,13 @@ beforeAll(async () => {
 afterAll(() => server?.stop());
 
 for (let round = 0; round < ROUNDS; round++) {
-  test(
-    `phones converge, round ${round} of seed ${SEED}`,
-    () => play(new SeededRandom(SEED + round), round),
-    120_000,
-  );
+  const name = `phones converge, round ${round} of seed ${SEED}`;
+  test(name, () => play(new SeededRandom(SEED + round), round).catch(withServerOutput), 120_000);
+}
+
+function withServerOutput(error: unknown): never {
+  console.info(`the server said:\n${server.output() || "nothing"}`);
+  throw error;
 }
 
 async function play(random: SeededRandom, round: number): Promise<void> {

@@ -5,12 +5,11 @@ import { FOLDER_IN_CHILD, runPostgresTool } from "./child.ts";
 import { putPartialAside } from "./discard.ts";
 import { explainFailure } from "./error.ts";
 import { type Layout, statIfPresent } from "./layout.ts";
-import { syncFileSystemOf } from "./libc.ts";
 import type { PostgresRuntime } from "./runtime.ts";
 import { DATABASE_NAME, ROLE_NAME } from "./settings.ts";
 
 // The built-in C.UTF-8 sorts the same on every system; a C library's locales change with its versions, and with them
-// the order that indexes rely on. Syncing is done once, by us, when all is written.
+// the order that indexes rely on. Syncing is done once, when the database is in there too.
 const INITDB_ARGUMENTS = [
   "--username=postgres",
   "--encoding=UTF8",
@@ -45,7 +44,6 @@ export async function initialiseCluster(
     const folder = openSync(layout.partial, "r");
     try {
       await populate(folder, runtime, account);
-      syncFileSystemOf(folder);
     } finally {
       closeSync(folder);
     }
@@ -70,14 +68,20 @@ export function markInitialised(layout: Layout): void {
 }
 
 async function populate(folder: number, runtime: PostgresRuntime, account: Account): Promise<void> {
-  const inFolder = { account, folder };
-  const initdb = join(runtime.binDir, "initdb");
-  const made = await runPostgresTool(initdb, ["-D", FOLDER_IN_CHILD, ...INITDB_ARGUMENTS], inFolder);
-  if (made.status !== 0) throw new Error(reasonOf(made.stderr));
-  const single = ["--single", "-F", "-j", "-D", FOLDER_IN_CHILD, "-c", "exit_on_error=on", "template1"];
-  const input = FIRST_STATEMENTS.map((statement) => `${statement};\n\n`).join("");
-  const filled = await runPostgresTool(join(runtime.binDir, "postgres"), single, { ...inFolder, input });
-  if (filled.status !== 0) throw new Error(reasonOf(filled.stderr));
+  const run = async (program: string, args: readonly string[], input?: string) => {
+    const options = { account, folder, ...(input !== undefined && { input }) };
+    const end = await runPostgresTool(join(runtime.binDir, program), args, options);
+    if (end.status !== 0) throw new Error(reasonOf(end.stderr));
+  };
+  const statements = FIRST_STATEMENTS.map((statement) => `${statement};\n\n`).join("");
+  const there = ["-D", FOLDER_IN_CHILD];
+  await run("initdb", [...there, ...INITDB_ARGUMENTS]);
+  await run(
+    "postgres",
+    ["--single", ...there, "-F", "-j", "-c", "exit_on_error=on", "template1"],
+    statements,
+  );
+  await run("initdb", [...there, "--sync-only"]);
 }
 
 function reasonOf(stderr: string): string {

@@ -54,11 +54,11 @@ export async function locateRuntime(places: RuntimePlaces, account: Account): Pr
   let trial = await tryRuntime(packaged, account);
   for (const place of places.copies) {
     if (trial.runtime) return trial.runtime;
+    if (account.switched && /EPERM/.test(trial.problem ?? "")) throw cannotSwitch(account);
     const copy = copyRuntime(packaged, join(place, `${packageVersion(packaged)}-${process.arch}`));
     trial = copy.folder === undefined ? copy : await tryRuntime(copy.folder, account);
   }
   if (trial.runtime) return trial.runtime;
-  if (account.switched && /EPERM/.test(trial.problem ?? "")) throw cannotSwitch(account);
   throw missing(`it cannot be run (${trial.problem})`);
 }
 

@@ -1,0 +1,72 @@
+import { getTableName, sql } from "drizzle-orm";
+import type { Transaction } from "../database/client.ts";
+import { keyOf, type Outcome } from "./apply-changes.ts";
+import type { Change } from "./change.ts";
+import type { Counter } from "./counter.ts";
+import type { Content, Entity, Registry } from "./entity.ts";
+import { giveNewVersions } from "./links.ts";
+import { readStored } from "./rows.ts";
+
+/*
+ * A delta may leave fields empty that its phone knows nothing of, and lists in it only add. So an accepted entity can
+ * hold more than its phone sent: what was kept, and what others linked. The phone has to be given that, too, or it
+ * would never hold what a fresh device gets (I9).
+ */
+
+const isEmpty = (value: unknown) => value === null || value === undefined;
+
+/** Whether an entity shows something that a change left empty or did not list. */
+function showsMore(entity: Entity, { content }: Change, shown: Content): boolean {
+  const keys = new Set([...(entity.unknownToPhones ?? []), ...Object.keys(entity.linkKeys ?? {})]);
+  return [...keys].some((key) => {
+    const sent = content?.[key];
+    const has = shown[key];
+    return Array.isArray(has)
+      ? has.some((id) => !(sent as unknown[]).includes(id))
+      : !isEmpty(has) && isEmpty(sent);
+  });
+}
+
+const mayShowMore = ({ change, decision }: Outcome) =>
+  decision.agrees && change.content !== null && !change.encrypted;
+
+/** The accepted entities, as `kind:id`, that hold more than their device sent. */
+export async function findFuller(
+  tx: Transaction,
+  registry: Registry,
+  userId: string,
+  outcomes: readonly Outcome[],
+): Promise<ReadonlySet<string>> {
+  const fuller = new Set<string>();
+  for (const entity of registry.filter(({ linkKeys }) => linkKeys !== undefined)) {
+    const asked = outcomes.filter((outcome) => outcome.change.kind === entity.kind && mayShowMore(outcome));
+    const shown = await readStored(
+      tx,
+      entity,
+      userId,
+      asked.map(({ change }) => change.id),
+    );
+    for (const { change } of asked) {
+      const stored = shown.get(change.id);
+      if (stored && !stored.deleted && showsMore(entity, change, stored.content)) fuller.add(keyOf(change));
+    }
+  }
+  return fuller;
+}
+
+/**
+ * Brings entities that were written, and so are left out of the answer, into the next one: under a new version, above
+ * the cursor that this answer gives. What was accepted without writing needs none: it is in this answer, if it is new.
+ */
+export async function bringLater(
+  tx: Transaction,
+  registry: Registry,
+  userId: string,
+  counter: Counter,
+  written: readonly Change[],
+): Promise<void> {
+  for (const { kind, table } of registry) {
+    const ids = [...new Set(written.filter((change) => change.kind === kind).map(({ id }) => id))];
+    await giveNewVersions(tx, sql.raw(getTableName(table)), userId, ids, () => counter.next());
+  }
+}
