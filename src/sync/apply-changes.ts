@@ -3,7 +3,7 @@ import type { Change } from "./change.ts";
 import { type ConflictRecord, type ConflictToKeep, keepConflicts, settle } from "./conflicts.ts";
 import type { Counter } from "./counter.ts";
 import type { Decision, Stored } from "./decide.ts";
-import type { Content, Entity, Kind, Registry } from "./entity.ts";
+import type { Content, Entity, Kind, Link, Registry } from "./entity.ts";
 import { eraseClearForm, eraseEnvelopes, readStoredEnvelopes, writeEnvelopes } from "./envelopes.ts";
 import { editLinks, type LinkEdits, touchNeighbours, writeTripMembers } from "./links.ts";
 import { type NewRow, readStored, writeRows } from "./rows.ts";
@@ -266,6 +266,23 @@ async function runKinds(
   return runs;
 }
 
+/** The links of attachments as they were before: one may have moved to another visit or photo. */
+function formerLinks(runs: readonly KindRun[]): Link[] {
+  const rows = runs
+    .filter(({ entity }) => entity.kind === "photoAttachments")
+    .flatMap((run) => [...run.rows.values()]);
+  return rows.flatMap(({ was }) => {
+    const { placeVisitId, photoId } = (was?.content ?? {}) as {
+      placeVisitId?: string | null;
+      photoId?: string | null;
+    };
+    if (!placeVisitId || !photoId) return [];
+    return [
+      { relation: "visitPhotos", ownerId: placeVisitId, memberKind: "photos", memberId: photoId } as const,
+    ];
+  });
+}
+
 /** Writes the links that are no entities, and gives what shows differently now a new version. */
 async function followLinks(
   tx: Transaction,
@@ -281,7 +298,7 @@ async function followLinks(
     trips: writtenOf("trips"),
     photos: writtenOf("photos"),
     photoAttachments: writtenOf("photoAttachments"),
-    links: await writeTripMembers(tx, userId, edits, counter.current),
+    links: [...(await writeTripMembers(tx, userId, edits, counter.current)), ...formerLinks(runs)],
   };
   const nothing = Object.values(written).every((list) => list.length === 0);
   return nothing ? new Set() : touchNeighbours(tx, userId, written, () => counter.next());

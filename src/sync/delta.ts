@@ -120,27 +120,24 @@ function ensureProgress(counter: Counter, pending: readonly ConflictRecord[], re
 /** What the window leaves out, and what is given whatever its version. */
 function selections({ applied, fuller, pending }: Pick<ReadInput, "applied" | "fuller" | "pending">) {
   const { outcomes, touched } = applied;
-  // What was accepted without writing, and holds more than was sent, is given; what was written follows later.
-  const isLeftOut = ({ change, decision }: Outcome) =>
-    decision.agrees && (decision.write !== undefined || !fuller.has(keyOf(change)));
-  const agreed = outcomes.filter((outcome) => isLeftOut(outcome) && !touched.has(keyOf(outcome.change)));
-  const lost = outcomes.filter(({ decision }) => decision.conflict?.settled === "KEEP_REMOTE");
-  const owed = pending
-    .filter((conflict) => conflict.owed)
-    .map(({ kind, entityId }) => ({ kind, id: entityId }));
-  const held = pending
-    .filter((conflict) => !conflict.owed)
-    .map(({ kind, entityId }) => ({ kind, id: entityId }));
+  const changesOf = (list: readonly Outcome[]) => list.map(({ change }) => change);
+  const entityOf = ({ kind, entityId }: ConflictRecord) => ({ kind, id: entityId });
+  const held = pending.filter(({ owed }) => !owed).map(entityOf);
   const heldKeys = new Set(held.map(keyOf));
-  const forced = new Map(
-    [...lost.map(({ change }) => change), ...owed].map((entry) => [keyOf(entry), entry]),
+  // What was accepted without writing, and holds more than was sent, is given; what was written follows later.
+  const corrected = changesOf(
+    outcomes.filter((outcome) => !writes(outcome) && fuller.has(keyOf(outcome.change))),
   );
+  const lost = changesOf(outcomes.filter(({ decision }) => decision.conflict?.settled === "KEEP_REMOTE"));
+  const owed = pending.filter((conflict) => conflict.owed).map(entityOf);
+  const forced = new Map([...lost, ...owed, ...corrected].map((entry) => [keyOf(entry), entry]));
   for (const key of heldKeys) forced.delete(key);
-  return {
-    excluded: group([...agreed.map(({ change }) => change), ...held]),
-    forced: group([...forced.values()]),
-  };
+  const agreed = changesOf(outcomes.filter(({ decision }) => decision.agrees));
+  const leftOut = agreed.filter((change) => !touched.has(keyOf(change)) && !forced.has(keyOf(change)));
+  return { excluded: group([...leftOut, ...held]), forced: group([...forced.values()]) };
 }
+
+const writes = ({ decision }: Outcome) => decision.write !== undefined;
 
 interface ReadInput {
   readonly writer: Writer;
@@ -229,8 +226,6 @@ async function take(
   ensureProgress(counter, pending, request);
   return { applied, fuller, pending };
 }
-
-const writes = ({ decision }: Outcome) => decision.write !== undefined;
 
 /** A delta with something to write or to settle: under the counter's lock from beginning to end. */
 async function exchange(

@@ -15,15 +15,14 @@ import { readStored } from "./rows.ts";
 
 const isEmpty = (value: unknown) => value === null || value === undefined;
 
-/** Whether an entity shows something that a change left empty or did not list. */
+/** Whether an entity shows something that a change left empty, did not list, or has another of. */
 function showsMore(entity: Entity, { content }: Change, shown: Content): boolean {
   const keys = new Set([...(entity.unknownToPhones ?? []), ...Object.keys(entity.linkKeys ?? {})]);
   return [...keys].some((key) => {
     const sent = content?.[key];
     const has = shown[key];
-    return Array.isArray(has)
-      ? has.some((id) => !(sent as unknown[]).includes(id))
-      : !isEmpty(has) && isEmpty(sent);
+    if (Array.isArray(has)) return has.some((id) => !(sent as unknown[]).includes(id));
+    return !isEmpty(has) && (isEmpty(sent) || (entity.linkKeys?.[key] !== undefined && has !== sent));
   });
 }
 

@@ -102,11 +102,23 @@ export interface Written {
 type Linked = "placeVisits" | "trips" | "photos";
 const tableOf: Record<Linked, string> = { placeVisits: "place_visits", trips: "trips", photos: "photos" };
 
-async function findNeighbours(tx: Transaction, userId: string, written: Written) {
+/** Both ends of links, as kinds and ids. */
+function endsOf(links: readonly Link[]): { kind: Linked; id: string }[] {
+  const ownerKind = { visitPhotos: "placeVisits", tripMembers: "trips" } as const;
+  return links.flatMap(({ relation, ownerId, memberKind, memberId }) => [
+    { kind: ownerKind[relation], id: ownerId },
+    { kind: memberKind, id: memberId },
+  ]);
+}
+
+/** What stands beside the entities written, and the links' ends themselves. */
+async function findNeighbours(
+  tx: Transaction,
+  userId: string,
+  written: Written,
+): Promise<{ kind: Linked; id: string }[]> {
   const ids = (list: readonly string[]) => sql`${arrayLiteral(list)}::text[]`;
-  const links = (kind: Linked, list: readonly string[]) =>
-    sql`SELECT ${kind} AS kind, id FROM unnest(${ids(list)}) AS id`;
-  return tx.execute<{ kind: Linked; id: string }>(sql`
+  const found = await tx.execute<{ kind: Linked; id: string }>(sql`
     WITH attached AS (
       SELECT place_visit_id AS visit, photo_id AS photo FROM photo_attachments
       WHERE user_id = ${userId} AND (id = ANY(${ids(written.photoAttachments)})
@@ -118,13 +130,8 @@ async function findNeighbours(tx: Transaction, userId: string, written: Written)
         OR (member_kind = 'placeVisits' AND member_id = ANY(${ids(written.placeVisits)})))
     )
     SELECT 'placeVisits' AS kind, visit AS id FROM attached UNION SELECT 'photos', photo FROM attached
-    UNION SELECT 'trips', trip_id FROM members UNION SELECT member_kind, member_id FROM members
-    UNION ${links(
-      "trips",
-      written.links.map(({ ownerId }) => ownerId),
-    )}
-    UNION SELECT x.kind, x.id FROM unnest(${arrayLiteral(written.links.map(({ memberKind }) => memberKind))}::text[],
-      ${ids(written.links.map(({ memberId }) => memberId))}) AS x (kind, id)`);
+    UNION SELECT 'trips', trip_id FROM members UNION SELECT member_kind, member_id FROM members`);
+  return [...found, ...endsOf(written.links)];
 }
 
 /** Gives rows a new version without editing them: other devices have to hear of them, nobody's edit is touched. */
@@ -159,7 +166,8 @@ export async function touchNeighbours(
   const neighbours = await findNeighbours(tx, userId, written);
   for (const kind of Object.keys(tableOf) as Linked[]) {
     const own = new Set(written[kind]);
-    const candidates = neighbours.filter((row) => row.kind === kind && !own.has(row.id)).map(({ id }) => id);
+    const beside = neighbours.filter((row) => row.kind === kind && !own.has(row.id));
+    const candidates = [...new Set(beside.map(({ id }) => id))];
     if (candidates.length === 0) continue;
     const table = sql.raw(tableOf[kind]);
     const live = await tx.execute<{ id: string }>(sql`

@@ -42,7 +42,11 @@ export async function writeChanges(
       keepsConflicts: false,
     });
     const written = applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
-    const ownOnly = counter.current - counter.before === written && pending.length === 0;
+    // What others linked to it shows at an entity, too, and its writer has not been given that.
+    const linked = registry.some(
+      ({ kind, linkKeys }) => linkKeys && changes.some((change) => change.kind === kind),
+    );
+    const ownOnly = counter.current - counter.before === written && pending.length === 0 && !linked;
     const after = ownOnly ? counter.current : counter.before;
     return { ...applied, syncVersion: await passOwnChanges(tx, writer, { before: counter.before, after }) };
   });

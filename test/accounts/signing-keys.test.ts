@@ -122,8 +122,7 @@ describe("KeyRing", () => {
   test("recovers when the keys could not be read", async () => {
     let fail = true;
     const mine = ring({ load: () => (fail ? Promise.reject(new Error("away")) : load()) });
-    expect(mine.sign({}, inAnHour)).rejects.toThrow("away");
-    await Bun.sleep(0);
+    await expect(mine.sign({}, inAnHour)).rejects.toThrow("away");
     fail = false;
     expect(await mine.sign({}, inAnHour)).toBeString();
   });

@@ -230,7 +230,7 @@ describe("StatisticsReader", () => {
       fail ? Promise.reject(new Error("away")) : db.execute(...args);
     const person = await register(server);
     const reader = new StatisticsReader({ execute } as unknown as Database);
-    expect(reader.read(person.userId)).rejects.toThrow("away");
+    await expect(reader.read(person.userId)).rejects.toThrow("away");
     fail = false;
     expect((await reader.read(person.userId)).totalLocations).toBe(0);
   });
