@@ -7,7 +7,8 @@ import type { GlobalOptions } from "./with-context.ts";
 /** Resolves with the name of the first signal that asks the server to end, or rejects with what made it impossible to go on. */
 function untilAskedToStop(): { asked: Promise<string>; fail: (error: Error) => void } {
   const { promise: asked, resolve, reject } = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve(signal));
+  // Kept for good: a second signal must not cut off the first one's clean stop, which is bounded anyway.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
   return { asked, fail: reject };
 }
 
