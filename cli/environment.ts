@@ -1,8 +1,10 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { type Config, ConfigError, type Environment, readConfig } from "../src/config/config.ts";
+import { type Config, ConfigError, type Environment, isSet, readConfig } from "../src/config/config.ts";
 import { warnUnknown } from "../src/config/describe.ts";
+import type { Variable } from "../src/config/variable.ts";
+import { variables } from "../src/config/variables.ts";
 
 const usualFiles = ["/etc/trailglass/trailglass.env", "./trailglass.env"];
 
@@ -23,6 +25,20 @@ function findEnvFile(option: string | undefined): Environment {
   return usual ? readEnvFile(usual) : {};
 }
 
+/**
+ * The environment over the env file: what the environment sets, by whatever name or as `NAME_FILE`, the file does not
+ * set as well. An empty value sets nothing.
+ */
+export function layered(environment: Environment, file: Environment): Environment {
+  const namesOf = ({ names }: Variable) => names.flatMap((name) => [name, `${name}_FILE`]);
+  const settled = Object.values(variables)
+    .map(namesOf)
+    .filter((names) => names.some((name) => isSet(environment[name])))
+    .flat();
+  const left = Object.entries(file).filter(([name]) => !settled.includes(name));
+  return Object.fromEntries([...left, ...Object.entries(environment).filter(([, value]) => isSet(value))]);
+}
+
 function defaultDataDir(): string {
   const installed = "/var/lib/trailglass";
   try {
@@ -40,7 +56,7 @@ function defaultDataDir(): string {
  * @throws ConfigError
  */
 export function loadConfig(envFile: string | undefined): Config {
-  const environment = { ...findEnvFile(envFile), ...process.env };
+  const environment = layered(process.env, findEnvFile(envFile));
   for (const warning of warnUnknown(Object.keys(environment))) console.error(`Warning: ${warning}`);
   const config = readConfig({
     environment,

@@ -1,5 +1,7 @@
 import { createApp } from "../src/app.ts";
-import { createContext } from "../src/context.ts";
+import type { Config } from "../src/config/config.ts";
+import { type Context, createContext } from "../src/context.ts";
+import { configuredTarget } from "../src/database/open.ts";
 import { listen } from "../src/http/server.ts";
 import { loadConfig } from "./environment.ts";
 import type { GlobalOptions } from "./with-context.ts";
@@ -12,17 +14,37 @@ function untilAskedToStop(): { asked: Promise<string>; fail: (error: Error) => v
   return { asked, fail: reject };
 }
 
+/** Builds everything; null when told to stop while that takes its time, as with a database that is not there yet. */
+async function open(
+  config: Config,
+  { asked, fail }: ReturnType<typeof untilAskedToStop>,
+): Promise<Context | null> {
+  const opening = createContext(config, { onFatal: fail });
+  const context = await Promise.race([
+    opening,
+    asked.then(
+      () => null,
+      () => opening,
+    ),
+  ]);
+  // A configured database goes on by itself; the embedded one has to be stopped, and first to have come up.
+  if (context === null && configuredTarget(config) === null) await (await opening).dispose();
+  opening.catch(() => {});
+  return context;
+}
+
 /** `trailglass serve`: runs until it is told to stop; then drains requests, and stops the database last. */
 export async function serve(options: GlobalOptions): Promise<void> {
   const config = loadConfig(options.config);
-  const { asked, fail } = untilAskedToStop();
-  const context = await createContext(config, { onFatal: fail });
+  const stop = untilAskedToStop();
+  const context = await open(config, stop);
+  if (context === null) return;
   try {
     const app = createApp(context);
     const server = listen({ ...context, handle: (request) => app.handle(request) });
     context.log.info({ url: server.url }, "listening");
     try {
-      context.log.info({ signal: await asked }, "stopping");
+      context.log.info({ signal: await stop.asked }, "stopping");
     } finally {
       await server.stop();
     }

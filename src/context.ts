@@ -17,6 +17,7 @@ import { registry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
 import { createLog, type Log } from "./log.ts";
+import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
 
 /** Everything that the features are made of, built once. */
@@ -31,6 +32,7 @@ export interface Context {
   readonly passwordReset: PasswordReset;
   /** All kinds of entities. */
   readonly registry: Registry;
+  readonly accountQueue: AccountQueue;
   readonly resources: Resources;
   readonly statistics: StatisticsReader;
   /** Lets go of everything, the last built first. */
@@ -104,6 +106,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     const { db } = database;
     await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
     const people = createAccounts(config, db, log, overrides);
+    const accountQueue = new AccountQueue(db);
     return {
       config,
       log,
@@ -111,7 +114,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       requests: new RequestStates(),
       ...people,
       registry,
-      resources: createResources(db, registry),
+      accountQueue,
+      resources: createResources(accountQueue, registry),
       statistics: new StatisticsReader(db),
       async dispose() {
         await people.passwordReset.settle();

@@ -36,7 +36,10 @@ export async function signInDevice(
   await tx
     .insert(devices)
     .values({ userId, ...info, sessionId })
-    .onConflictDoUpdate({ target: [devices.userId, devices.deviceId], set: { ...said, sessionId } });
+    .onConflictDoUpdate({
+      target: [devices.userId, devices.deviceId], // Whoever signs in anew may have wiped what the device had.
+      set: { ...said, sessionId, syncVersion: 0 },
+    });
 }
 
 /** Ends sessions of an account: all, those of one device, or all but one. */

@@ -28,6 +28,7 @@ export const devices = pgTable("devices", {
   appVersion: text("app_version").notNull(),
   registeredAt: instant("registered_at").notNull().defaultNow(),
   sessionId: uuid("session_id"),
+  syncVersion: bigint("sync_version", { mode: "number" }).notNull().default(0),
   lastSyncAt: instant("last_sync_at"),
 });
 

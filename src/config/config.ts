@@ -26,33 +26,39 @@ export interface ConfigSources {
   readonly defaultDataDir: string;
 }
 
-const isSet = (value: string | undefined): value is string => value !== undefined && value !== "";
+/** Whether a variable says anything: an empty one is as good as none. */
+export const isSet = (value: string | undefined): value is string => value !== undefined && value !== "";
 
-function textOf(
-  variable: Variable,
-  { environment, readFile }: ConfigSources,
-): { name: string; text?: string } {
-  const name = variable.names.find((candidate) => isSet(environment[candidate]));
+interface Found {
+  readonly name: string;
+  readonly text?: string;
+  readonly file?: string;
+}
+
+/** Where a variable is set, and to what. */
+function find({ names, fallback }: Variable, environment: Environment): Found {
+  const name = names.find((candidate) => isSet(environment[candidate]));
   if (name) return { name, text: environment[name] as string };
-  const byFile = variable.names.find((candidate) => isSet(environment[`${candidate}_FILE`]));
-  if (byFile) return { name: byFile, text: readFile(environment[`${byFile}_FILE`] as string).trimEnd() };
-  return variable.fallback === undefined
-    ? { name: variable.names[0] }
-    : { name: variable.names[0], text: variable.fallback };
+  const byFile = names.map((candidate) => `${candidate}_FILE`).find((name) => isSet(environment[name]));
+  if (byFile) return { name: byFile, file: environment[byFile] as string };
+  return { name: names[0], ...(fallback !== undefined && { text: fallback }) };
+}
+
+function textOf({ text, file }: Found, { readFile }: ConfigSources): string | undefined {
+  return file === undefined ? text : readFile(file).trimEnd();
 }
 
 function readVariable(variable: Variable, sources: ConfigSources, problems: string[]): unknown {
+  const found = find(variable, sources.environment);
   try {
-    const { name, text } = textOf(variable, sources);
+    const text = textOf(found, sources);
     if (text === undefined) return undefined;
     const result = variable.read.safeParse(text);
     if (result.success) return result.data;
     // Only the rule is named, never the value: it may be a secret in the wrong place.
-    problems.push(`${name} ${result.error.issues[0]?.message ?? "is not valid"}`);
+    problems.push(`${found.name} ${result.error.issues[0]?.message ?? "is not valid"}`);
   } catch (error) {
-    problems.push(
-      `${variable.names[0]}_FILE cannot be read (${(error as { code?: string }).code ?? "error"})`,
-    );
+    problems.push(`${found.name} cannot be read (${(error as { code?: string }).code ?? "error"})`);
   }
   return undefined;
 }

@@ -10,7 +10,11 @@ const named: Record<string, readonly string[]> = {
   none: [],
 };
 
+/** Four numbers: of shorter forms, `10/8` would be read as 0.0.0.10/8, which nobody means. */
+const fourNumbers = /^\d+(\.\d+){3}(\/\d+)?$/;
+
 function readRange(item: string): AddressRange {
+  if (!item.includes(":") && !fourNumbers.test(item)) throw new Error("neither IPv6 nor four numbers");
   if (item.includes("/")) return ipaddr.parseCIDR(item);
   const address = ipaddr.process(item);
   return [address, address.kind() === "ipv4" ? 32 : 128];

@@ -3,6 +3,16 @@ import { readProxyRanges } from "./proxy-ranges.ts";
 import { duration, flag, optional, text, variable, whole, word } from "./variable.ts";
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as https://trails.example.org" });
+/** Whether every percent sign begins a character: others cannot be read as a user, a password or a name. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const databaseUrl = z
   .string()
   .transform((value) => value.replace(/^jdbc:/, ""))
@@ -11,7 +21,8 @@ const databaseUrl = z
       protocol: /^postgres(ql)?$/,
       error: "must be a URL such as postgres://user:password@host:5432/name",
     }),
-  );
+  )
+  .refine(isDecodable, "has a percent sign that encodes nothing: write %25 for one in a password");
 
 /** Every setting there is. The documentation table is made from this, and nothing else reads the environment. */
 export const variables = {
@@ -30,7 +41,7 @@ export const variables = {
   }),
   trustedProxies: variable(["TRUSTED_PROXIES"], readProxyRanges, {
     fallback: "loopback,private",
-    doc: "From whom `X-Forwarded-*` is believed: addresses, CIDR ranges, `loopback`, `private`, or `none`; comma separated.",
+    doc: "From whom `X-Forwarded-*` and `CF-Connecting-IP` are believed: addresses, CIDR ranges, `loopback`, `private`, or `none`; comma separated.",
   }),
   tlsCertFile: optional(["TLS_CERT_FILE"], text, {
     doc: "Certificate chain (PEM), to serve HTTPS without a proxy.",
@@ -58,11 +69,11 @@ export const variables = {
   }),
   databaseUser: variable(["DATABASE_USER"], text, {
     fallback: "trailglass",
-    doc: "User at `DATABASE_HOST`.",
+    doc: "User at `DATABASE_HOST`, and of a `DATABASE_URL` that names none.",
   }),
   databasePassword: optional(["DATABASE_PASSWORD"], text, {
     secret: true,
-    doc: "Password of `DATABASE_USER`.",
+    doc: "Password, where `DATABASE_URL` has none.",
   }),
   databaseSslMode: optional(["DATABASE_SSL_MODE"], word("disable", "prefer", "require"), {
     fallbackNote: "what the URL says, else prefer",

@@ -24,22 +24,50 @@ export interface DatabaseClient {
   close(seconds?: number): Promise<void>;
 }
 
-/** Splits a postgres:// URL. Percent-encoded parts are decoded; `sslmode` is taken from the query. */
-export function parseDatabaseUrl(text: string): ConnectionTarget {
+/**
+ * Splits a postgres:// URL. Percent-encoded parts are decoded; `sslmode` is taken from the query, and so are `user`
+ * and `password` as JDBC writes them.
+ * @param otherwise whom to sign in as when the URL does not say
+ */
+export function parseDatabaseUrl(
+  text: string,
+  otherwise: { user?: string | undefined; password?: string | undefined } = {},
+): ConnectionTarget {
   const url = new URL(text);
+  const user = decodeURIComponent(url.username) || url.searchParams.get("user");
+  const password = decodeURIComponent(url.password) || url.searchParams.get("password") || otherwise.password;
   const mode = url.searchParams.get("sslmode");
   const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, "");
   const port = Number(url.port || url.searchParams.get("port") || 5432);
   return {
     // A host that is a folder is where the server's Unix socket lies, as libpq has it.
     ...(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host: host || "localhost", port }),
-    user: decodeURIComponent(url.username) || "trailglass",
-    ...(url.password && { password: decodeURIComponent(url.password) }),
+    user: user || otherwise.user || "trailglass",
+    ...(password && { password }),
     database: decodeURIComponent(url.pathname.slice(1)) || "trailglass",
     ...(mode && {
       ssl: mode === "disable" ? false : mode === "prefer" || mode === "allow" ? "prefer" : "require",
     }),
   };
+}
+
+/**
+ * Lets the driver prepare statements that carry parameters: drizzle hands it their texts, which then are parsed and
+ * described anew each time, at the price of another round trip. Its texts are few, so few statements are kept.
+ */
+function preparing<Client extends postgres.ISql>(client: Client): Client {
+  const { unsafe } = client;
+  client.unsafe = ((text: string, parameters: postgres.ParameterOrJSON<never>[] = [], options = {}) =>
+    unsafe(text, parameters, { ...options, prepare: parameters.length > 0 })) as Client["unsafe"];
+  return client;
+}
+
+/** The same for the clients that transactions are given. */
+function preparingInTransactions(client: postgres.Sql): postgres.Sql {
+  const { begin } = client;
+  client.begin = ((run: (tx: postgres.TransactionSql) => unknown) =>
+    begin((tx) => run(preparing(tx)))) as postgres.Sql["begin"];
+  return preparing(client);
 }
 
 /** Opens a pool. Nothing connects before the first query. int8 comes as a number: versions stay below 2^53. */
@@ -56,5 +84,9 @@ export function connect(target: ConnectionTarget, poolSize: number): DatabaseCli
     connection: { application_name: "trailglass", TimeZone: "UTC" },
     types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
   });
-  return { db: drizzle(sql), sql, close: (seconds = 5) => sql.end({ timeout: seconds }) };
+  return {
+    db: drizzle(preparingInTransactions(sql)),
+    sql,
+    close: (seconds = 5) => sql.end({ timeout: seconds }),
+  };
 }

@@ -18,14 +18,15 @@ export function configuredTarget(config: Config): ConnectionTarget | null {
   const ssl = config.databaseSslMode && {
     ssl: config.databaseSslMode === "disable" ? (false as const) : config.databaseSslMode,
   };
-  if (config.databaseUrl) return { ...parseDatabaseUrl(config.databaseUrl), ...ssl };
+  const { databaseUser: user, databasePassword: password } = config;
+  if (config.databaseUrl) return { ...parseDatabaseUrl(config.databaseUrl, { user, password }), ...ssl };
   if (!config.databaseHost) return null;
   return {
     host: config.databaseHost,
     port: config.databasePort,
-    user: config.databaseUser,
+    user,
     database: config.databaseName,
-    ...(config.databasePassword && { password: config.databasePassword }),
+    ...(password && { password }),
     ...ssl,
   };
 }

@@ -28,10 +28,10 @@ const connectionCodes = new Set([
 /**
  * Whether the database was away, ran out of something or gave way to another transaction, so that the same
  * request may well succeed in a moment: connection exceptions (class 08), transaction rollback (40),
- * insufficient resources (53: disk full, too many connections) and operator intervention (57).
+ * insufficient resources (53: disk full, too many connections), a lock that was not to be had (55) and operator intervention (57).
  * Source: PostgreSQL documentation, appendix A, error codes.
  */
 export function isTransient(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (connectionCodes.has(code) || /^(08|40|53|57)[0-9A-Z]{3}$/.test(code));
+  return code !== undefined && (connectionCodes.has(code) || /^(08|40|53|55|57)[0-9A-Z]{3}$/.test(code));
 }

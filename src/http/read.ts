@@ -19,9 +19,7 @@ function tooLarge(limit: number): AppError {
   return new AppError("PAYLOAD_TOO_LARGE", `The body is larger than ${limit} bytes`);
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
-  if (request.headers.has("content-length")) return request.bytes();
+async function readChunks(request: Request, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
@@ -30,6 +28,17 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+  try {
+    return request.headers.has("content-length") ? await request.bytes() : await readChunks(request, limit);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // The client went away. Nobody reads this answer; it keeps the log free of errors that are not ours.
+    throw invalid({ body: "did not arrive whole" });
+  }
 }
 
 function requireJson(request: Request): void {

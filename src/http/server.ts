@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import type { Server } from "bun";
 import type { Config } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
 import { findClient } from "./proxy.ts";
-import { bulkBody } from "./read.ts";
 import { type RequestState, type RequestStates, requestIdOf } from "./request-state.ts";
 
 export interface ServerParts {
@@ -59,12 +59,23 @@ function finish(response: Response, path: string, state: RequestState): Response
   return response;
 }
 
+/** Scheme and host of at least four characters: before those the router does not look for a path. */
+const ordinaryAddress = /^https?:\/\/[^/]{4}/;
+
+/** The request under an address that everybody can read: what its Host header says, or lacks, means nothing here. */
+function withAddress(request: Request): Request {
+  if (ordinaryAddress.test(request.url) && URL.canParse(request.url)) return request;
+  const path = request.url.replace(/^(https?:\/\/[^/]*)?\/*/, "");
+  return new Request(`http://localhost/${path}`, request);
+}
+
 /** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
 function createFetch(parts: ServerParts) {
   const { config, log, requests } = parts;
-  return async (request: Request, server: Server<undefined>): Promise<Response> => {
+  return async (received: Request, server: Server<undefined>): Promise<Response> => {
     const startedAt = performance.now();
-    const peer = server.requestIP(request)?.address ?? "";
+    const peer = server.requestIP(received)?.address ?? "";
+    const request = withAddress(received);
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
     const state: RequestState = { id: requestIdOf(request.headers), client };
     requests.set(request, state);
@@ -97,12 +108,34 @@ function explain(error: unknown, { host, port }: Config): ListenError {
   return new ListenError(`Cannot listen on ${host}:${port} (${code ?? (error as Error).message}).`);
 }
 
+function readPem(name: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new ListenError(`${name} cannot be read (${(error as { code?: string }).code}): ${path}`);
+  }
+}
+
+function readTls({ tlsCertFile, tlsKeyFile }: Config) {
+  if (!tlsCertFile || !tlsKeyFile) return {};
+  const tls = { cert: readPem("TLS_CERT_FILE", tlsCertFile), key: readPem("TLS_KEY_FILE", tlsKeyFile) };
+  try {
+    createSecureContext(tls);
+  } catch {
+    throw new ListenError(
+      "TLS_CERT_FILE and TLS_KEY_FILE are no PEM certificate and the key that belongs to it.",
+    );
+  }
+  return { tls };
+}
+
 /**
  * Starts to listen.
- * @throws ListenError when the port is taken or not allowed.
+ * @throws ListenError when the port is taken or not allowed, or the certificate cannot be used.
  */
 export function listen(parts: ServerParts): RunningServer {
   const { config } = parts;
+  const tls = readTls(config);
   let server: Server<undefined>;
   try {
     server = Bun.serve({
@@ -112,12 +145,10 @@ export function listen(parts: ServerParts): RunningServer {
       reusePort: false,
       // Seconds without a byte in either direction; a slow phone on a bad line is no reason to hang up.
       idleTimeout: 120,
-      maxRequestBodySize: bulkBody + 1024,
+      // Each route has its own limit, and answers in our shape; the runtime would close without a word.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: createFetch(parts),
-      ...(config.tlsCertFile &&
-        config.tlsKeyFile && {
-          tls: { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) },
-        }),
+      ...tls,
     });
   } catch (error) {
     throw explain(error, config);

@@ -1,8 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Database } from "../database/client.ts";
 import { invalid } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
+import type { AccountQueue } from "../sync/account-queue.ts";
 import { type Change, isInvalid, readChange } from "../sync/change.ts";
 import type { Content, Registry } from "../sync/entity.ts";
 import { writeChanges } from "../sync/write.ts";
@@ -19,10 +19,10 @@ export class Attachments {
   readonly #resource: Resource;
 
   constructor(
-    private readonly db: Database,
+    private readonly accounts: AccountQueue,
     private readonly registry: Registry,
   ) {
-    this.#resource = new Resource(db, registry, photoAttachment, "Attachment");
+    this.#resource = new Resource(accounts, registry, photoAttachment, "Attachment");
   }
 
   /** The attachments at one end, oldest first. */
@@ -43,7 +43,7 @@ export class Attachments {
     );
     if (problems.length > 0) throw invalid(Object.fromEntries(problems));
     const changes = items.filter((item): item is Change => !isInvalid(item));
-    const { outcomes } = await writeChanges(this.db, this.registry, session, changes);
+    const { outcomes } = await writeChanges(this.accounts, this.registry, session, changes);
     const timestamp = new Date().toISOString();
     return outcomes.map(({ change, decision, stored, version }) => {
       const stands = decision.accepted ? (change.content ?? stored?.content) : stored?.content;

@@ -9,6 +9,7 @@ import { bulkBody, parse, readJson } from "../http/read.ts";
 import { uuid } from "../http/text-schema.ts";
 import { type Change, isInvalid, readChange } from "../sync/change.ts";
 import type { Content } from "../sync/entity.ts";
+import { entityId, instant } from "../sync/schemas.ts";
 import { writeChanges } from "../sync/write.ts";
 import { at, conditions, numberFilter, timeFilter } from "./filters.ts";
 import { location } from "./location.ts";
@@ -26,7 +27,7 @@ const batchSchema = z.object({
 const pageCursor = z
   .string()
   .transform((text) => Buffer.from(text, "base64url").toString().split(" "))
-  .pipe(z.tuple([z.iso.datetime(), z.string().max(128)], "is not a cursor of this list"))
+  .pipe(z.tuple([instant, entityId], "is not a cursor of this list"))
   .nullish();
 
 const listQuery = pageQuery({ limit: 1000, max: 10_000 }).extend({
@@ -49,9 +50,9 @@ function filters(query: z.infer<typeof listQuery>): SQL[] {
 
 /** `/locations`: points in batches, and as a list in the order of time. */
 export function locationRoutes(
-  context: Pick<Context, "db" | "registry" | "resources" | "sessions" | "requests">,
+  context: Pick<Context, "accountQueue" | "registry" | "resources" | "sessions" | "requests">,
 ) {
-  const { db, registry, resources } = context;
+  const { accountQueue, registry, resources } = context;
   return new Elysia({ prefix: "/locations" })
     .use(signedIn(context))
     .post("/batch", async ({ request, session }) => {
@@ -60,7 +61,7 @@ export function locationRoutes(
         throw new AppError("FORBIDDEN", "deviceId is not the device that signed in");
       const items = locations.map((raw) => readChange(location, raw, { encrypted: false }));
       const changes = items.filter((item): item is Change => !isInvalid(item));
-      const { outcomes, syncVersion } = await writeChanges(db, registry, session, changes);
+      const { outcomes, syncVersion } = await writeChanges(accountQueue, registry, session, changes);
       const invalid = items.filter(isInvalid).map(({ id, message }) => ({ id, message }));
       const accepted = outcomes.filter(({ decision }) => decision.write !== undefined).length;
       return {

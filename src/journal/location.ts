@@ -2,10 +2,11 @@ import { sql } from "drizzle-orm";
 import { doublePrecision, pgTable, text as textColumn } from "drizzle-orm/pg-core";
 import { z } from "zod";
 import type { Transaction } from "../database/client.ts";
+import type { Writer } from "../sync/apply-changes.ts";
 import { arrayLiteral } from "../sync/array-literal.ts";
 import type { Change } from "../sync/change.ts";
 import { decideFact } from "../sync/decide.ts";
-import type { Entity } from "../sync/entity.ts";
+import type { Content, Entity } from "../sync/entity.ts";
 import { instant, latitude, longitude, maybe, number, text } from "../sync/schemas.ts";
 import { instantColumn, syncColumns } from "../sync/sync-columns.ts";
 
@@ -27,31 +28,26 @@ export const locationSamples = pgTable("location_samples", {
 const unknownAsMinusOne = <T>(schema: z.ZodType<T>) =>
   z.preprocess((value) => (value === -1 ? null : value), maybe(schema));
 
-/** The point that a location is a repeat of, whatever its id: same device, instant and coordinates. */
-const fixOf = ({ content }: Change) => `${content?.timestamp} ${content?.latitude} ${content?.longitude}`;
+/** The point that a location is a repeat of, whatever its id, if its device has been there before at that instant. */
+const fixOf = ({ timestamp, latitude, longitude }: Content) => `${timestamp} ${latitude} ${longitude}`;
 
-async function findStoredFixes(tx: Transaction, userId: string, deviceId: string, points: readonly Change[]) {
-  const column = (key: string) =>
-    arrayLiteral(points.map(({ content }) => content?.[key] as number | string));
-  const rows = await tx.execute<{ given: string }>(sql`
-    SELECT x.id AS given
-    FROM unnest(${arrayLiteral(points.map(({ id }) => id))}::text[], ${column("timestamp")}::timestamptz[],
-                ${column("latitude")}::double precision[], ${column("longitude")}::double precision[])
-         AS x (id, timestamp, latitude, longitude)
-    JOIN location_samples t ON t.user_id = ${userId} AND t.device_id = ${deviceId} AND t.timestamp = x.timestamp
-      AND t.latitude = x.latitude AND t.longitude = x.longitude AND t.id <> x.id`);
-  return rows.map((row) => row.given);
-}
-
-/** Ids of points that the account has, or the same request brings, under another id. */
-async function findRepeats(tx: Transaction, userId: string, deviceId: string, changes: readonly Change[]) {
-  const points = changes.filter((change) => !change.deleted && !change.encrypted);
-  const first = new Map<string, string>();
-  for (const point of points) if (!first.has(fixOf(point))) first.set(fixOf(point), point.id);
-  const again = points.filter((point) => first.get(fixOf(point)) !== point.id).map(({ id }) => id);
-  return new Set(
-    points.length === 0 ? [] : [...again, ...(await findStoredFixes(tx, userId, deviceId, points))],
-  );
+/** Ids of the device's points, by instant and coordinates. Each is looked up by the index that keeps them apart. */
+async function findStanding(tx: Transaction, { userId, deviceId }: Writer, changes: readonly Change[]) {
+  const points = changes.flatMap(({ content, encrypted }) => (content && !encrypted ? [content] : []));
+  if (points.length === 0) return new Map<string, string>();
+  const column = (key: string) => arrayLiteral(points.map((content) => content[key] as number | string));
+  const rows = await tx.execute<{ id: string; place: number }>(sql`
+    SELECT t.id, x.place
+    FROM (SELECT ${userId}::uuid AS user_id, ${deviceId}::uuid AS device_id,
+        unnest(${arrayLiteral(points.map((_, place) => place))}::integer[]) AS place,
+        unnest(${column("timestamp")}::timestamptz[]) AS at,
+        unnest(${column("latitude")}::double precision[]) AS latitude,
+        unnest(${column("longitude")}::double precision[]) AS longitude) x
+    CROSS JOIN LATERAL (
+      SELECT r.id FROM location_samples r
+      WHERE r.user_id = x.user_id AND r.timestamp = x.at AND r.device_id = x.device_id
+        AND r.latitude = x.latitude AND r.longitude = x.longitude LIMIT 1) t`);
+  return new Map(rows.map(({ id, place }) => [fixOf(points[place] as Content), id]));
 }
 
 /** A point of the track: a fact that is never edited. Degrees WGS 84, metres, m/s, degrees clockwise from north. */
@@ -85,5 +81,5 @@ export const location: Entity = {
   },
   unknownToPhones: ["altitude", "batteryLevel"],
   decide: decideFact,
-  findRepeats,
+  repeats: { keyOf: fixOf, findStanding },
 };

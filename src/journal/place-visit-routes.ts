@@ -5,13 +5,14 @@ import type { Context } from "../context.ts";
 import { signedIn } from "../http/guards.ts";
 import { pageQuery } from "../http/page.ts";
 import { parse, readJson } from "../http/read.ts";
+import { plainText } from "../http/text-schema.ts";
 import { at, conditions, timeFilter } from "./filters.ts";
 import { anyBody, readPathId } from "./resource.ts";
 
 const listQuery = pageQuery({ limit: 100, max: 1000 }).extend({
   startTime: timeFilter,
   endTime: timeFilter,
-  category: z.string().max(64).nullish(),
+  category: plainText(0, 64).nullish(),
   isFavorite: z.enum(["true", "false"], "must be true or false").nullish(),
 });
 

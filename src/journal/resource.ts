@@ -1,8 +1,8 @@
 import { getTableName, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Database } from "../database/client.ts";
 import { AppError, invalid, notFound, versionConflict } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
+import type { AccountQueue } from "../sync/account-queue.ts";
 import type { Outcome } from "../sync/apply-changes.ts";
 import type { Change } from "../sync/change.ts";
 import type { Content, Entity, Registry } from "../sync/entity.ts";
@@ -38,7 +38,7 @@ export class Resource {
   readonly #patch: z.ZodType<Content>;
 
   constructor(
-    private readonly db: Database,
+    private readonly accounts: AccountQueue,
     private readonly registry: Registry,
     readonly entity: Entity,
     /** What it is called in a 404. */
@@ -55,8 +55,8 @@ export class Resource {
   async list(userId: string, { where, orderBy, limit, offset }: ListQuery) {
     const conditions = sql.join([sql`t.user_id = ${userId} AND t.deleted_at IS NULL`, ...where], sql` AND `);
     const from = sql`FROM ${sql.raw(getTableName(this.entity.table))} t WHERE ${conditions}`;
-    const [count] = await this.db.execute<{ total: number }>(sql`SELECT count(*) AS total ${from}`);
-    const rows = await this.db.execute<{ json: string }>(
+    const [count] = await this.accounts.db.execute<{ total: number }>(sql`SELECT count(*) AS total ${from}`);
+    const rows = await this.accounts.db.execute<{ json: string }>(
       sql`SELECT ${sql.raw(entitySql(this.entity))} AS json ${from} ORDER BY ${orderBy} LIMIT ${limit} OFFSET ${offset}`,
     );
     const total = count?.total ?? 0;
@@ -76,17 +76,25 @@ export class Resource {
     return items[0];
   }
 
-  /** @throws 409 when the id is taken by another content; the same content again is the same answer again. */
-  async create(session: Session, body: Content, id: string = readId(body)): Promise<Written> {
+  /**
+   * @param base version of the tombstone that may come alive again this way
+   * @throws 409 when the id is taken by another content; the same content again is the same answer again.
+   */
+  async create(
+    session: Session,
+    body: Content,
+    id: string = readId(body),
+    base: number | null = null,
+  ): Promise<Written> {
     const content = this.#read(this.entity.schema, body);
     const outcome = await this.#write(session, body, {
       id,
       content,
-      base: null,
+      base,
       reading: "whole",
       strict: true,
     });
-    if (!outcome.decision.accepted) throw versionConflict(outcome.stored?.serverVersion ?? 0, 0);
+    if (!outcome.decision.accepted) throw versionConflict(outcome.stored?.serverVersion ?? 0, base ?? 0);
     return toWritten(outcome);
   }
 
@@ -148,7 +156,7 @@ export class Resource {
       lastModified: lastModified ?? new Date().toISOString(),
       ...change,
     };
-    const { outcomes } = await writeChanges(this.db, this.registry, session, [whole]);
+    const { outcomes } = await writeChanges(this.accounts, this.registry, session, [whole]);
     return outcomes[0] as Outcome;
   }
 }

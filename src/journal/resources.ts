@@ -1,4 +1,4 @@
-import type { Database } from "../database/client.ts";
+import type { AccountQueue } from "../sync/account-queue.ts";
 import type { Registry } from "../sync/entity.ts";
 import { Attachments } from "./attachments.ts";
 import { location } from "./location.ts";
@@ -10,15 +10,15 @@ import { trip } from "./trip.ts";
 import { tripDay } from "./trip-day.ts";
 
 /** Every kind of entity as the REST routes use it. */
-export function createResources(db: Database, registry: Registry) {
+export function createResources(accounts: AccountQueue, registry: Registry) {
   return {
-    locations: new Resource(db, registry, location, "Location"),
-    placeVisits: new Resource(db, registry, placeVisit, "Place visit"),
-    trips: new Resource(db, registry, trip, "Trip"),
-    tripDays: new Resource(db, registry, tripDay, "Day"),
-    photos: new Resource(db, registry, photo, "Photo"),
-    photoAttachments: new Attachments(db, registry),
-    settings: new Resource(db, registry, settings, "Settings"),
+    locations: new Resource(accounts, registry, location, "Location"),
+    placeVisits: new Resource(accounts, registry, placeVisit, "Place visit"),
+    trips: new Resource(accounts, registry, trip, "Trip"),
+    tripDays: new Resource(accounts, registry, tripDay, "Day"),
+    photos: new Resource(accounts, registry, photo, "Photo"),
+    photoAttachments: new Attachments(accounts, registry),
+    settings: new Resource(accounts, registry, settings, "Settings"),
   };
 }
 

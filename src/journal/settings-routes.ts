@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
 import { signedIn } from "../http/guards.ts";
 import { parse, readJson } from "../http/read.ts";
+import { formatInstant } from "../sync/instant.ts";
 import { instant, maybe } from "../sync/schemas.ts";
 import { writeChanges } from "../sync/write.ts";
 import { anyBody, readExpectedVersion, requireAccepted } from "./resource.ts";
@@ -10,15 +11,15 @@ import { defaultSettings, settings } from "./settings.ts";
 
 /** `/settings`: the account's one set of settings; the apps' defaults until it is first written. */
 export function settingsRoutes(
-  context: Pick<Context, "db" | "registry" | "resources" | "sessions" | "requests">,
+  context: Pick<Context, "accountQueue" | "registry" | "resources" | "sessions" | "requests">,
 ) {
-  const { db, registry, resources } = context;
+  const { accountQueue, registry, resources } = context;
   return new Elysia({ prefix: "/settings" })
     .use(signedIn(context))
     .get("/", async ({ session }) => {
       const query = { where: [], orderBy: sql`t.id`, limit: 1, offset: 0 };
       const [stored] = (await resources.settings.list(session.userId, query)).items;
-      return stored ?? { ...defaultSettings, serverVersion: 0, lastModified: null };
+      return stored ?? { ...defaultSettings, serverVersion: 0, lastModified: formatInstant(0) };
     })
     .put("/", async ({ request, session }) => {
       const body = await readJson(request, anyBody);
@@ -34,7 +35,7 @@ export function settingsRoutes(
         lastModified,
       } as const;
       const change = { ...meta, kind: "settings", content, reading: "whole", strict: true } as const;
-      const { outcomes } = await writeChanges(db, registry, session, [change]);
+      const { outcomes } = await writeChanges(accountQueue, registry, session, [change]);
       for (const outcome of outcomes) requireAccepted(outcome, base);
       const serverVersion = outcomes[0]?.version ?? 0;
       return { serverVersion, syncTimestamp: new Date().toISOString() };

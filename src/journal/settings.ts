@@ -1,6 +1,6 @@
 import { jsonb, pgTable } from "drizzle-orm/pg-core";
 import { z } from "zod";
-import { type Case, type Decision, decideLastWriter, isLater } from "../sync/decide.ts";
+import { type Case, type Decision, decideLastWriter, isLater, laterThan } from "../sync/decide.ts";
 import type { Content, Entity } from "../sync/entity.ts";
 import { maybe, text, wholeNumber } from "../sync/schemas.ts";
 import { syncColumns } from "../sync/sync-columns.ts";
@@ -124,7 +124,13 @@ function conclude(verdicts: readonly Verdict[], { stored, change }: Case, write:
  */
 export function decideSettings(input: Case): Decision {
   const { stored, change, deviceId } = input;
-  if (change.encrypted || stored?.encrypted) return decideLastWriter(input);
+  if (change.encrypted || stored?.encrypted) {
+    const decision = decideLastWriter(input);
+    // Clear groups in place of an envelope: what they leave out is as it was before anything was set.
+    return change.encrypted || !decision.write
+      ? decision
+      : { ...decision, ...decideSettings({ ...input, stored: null }) };
+  }
   const present = (stored?.content ?? { ...defaultSettings, groupStamps: {} }) as Record<string, Content>;
   const stamps = { ...present.groupStamps } as Stamps;
   const write: Content = { ...present };
@@ -133,9 +139,11 @@ export function decideSettings(input: Case): Decision {
     const verdict = merged ? judge(input, stamps[name]) : "same";
     if (wins(verdict)) {
       write[name] = merged;
+      const lastModified = change.lastModified ?? new Date().toISOString();
+      const replaced = stamps[name]?.lastModified;
       stamps[name] = {
         version: unsealed,
-        lastModified: change.lastModified ?? new Date().toISOString(),
+        lastModified: replaced ? laterThan(replaced, lastModified) : lastModified,
         deviceId,
       };
     }
@@ -169,6 +177,7 @@ export const settings: Entity = {
     groupStamps: settingsTable.groupStamps,
   },
   internal: ["groupStamps"],
+  unknownToPhones: groups,
   decide: decideSettings,
   seal,
 };

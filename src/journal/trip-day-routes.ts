@@ -5,7 +5,7 @@ import { notFound } from "../errors.ts";
 import { signedIn } from "../http/guards.ts";
 import { parse, readJson } from "../http/read.ts";
 import type { Content } from "../sync/entity.ts";
-import { anyBody, type Resource, readPathId } from "./resource.ts";
+import { anyBody, type Resource, readExpectedVersion, readPathId } from "./resource.ts";
 import { calendarDate } from "./trip-day.ts";
 
 /** The longest list of days: a trip of ten years. */
@@ -46,10 +46,11 @@ export function tripDayRoutes(context: Pick<Context, "resources" | "sessions" | 
       const body = await readJson(request, anyBody);
       const { tripId, days } = await findDays(session.userId, params.id);
       const day = dayAt(days, date);
-      const content = { ...body, tripId, date };
+      // A repeat of the first PUT of a day finds the day there, and names no version either.
+      const content = { ...body, tripId, date, expectedVersion: body.expectedVersion ?? 0 };
       return day
         ? tripDays.patch(session, String(day.id), content)
-        : tripDays.create(session, content, dayId(tripId, date));
+        : tripDays.create(session, content, dayId(tripId, date), readExpectedVersion(content));
     });
 }
 

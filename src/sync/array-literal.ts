@@ -8,7 +8,7 @@ function itemText(item: ArrayItem | undefined): string {
   if (typeof item === "number" || typeof item === "boolean") return String(item);
   const text = typeof item === "string" ? item : JSON.stringify(item);
   // "null" unquoted would be read as no value.
-  if (plain.test(text) && text.toLowerCase() !== "null") return text;
+  if (plain.test(text) && (text.length !== 4 || text.toLowerCase() !== "null")) return text;
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 

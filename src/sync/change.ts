@@ -17,9 +17,10 @@ export interface Change {
   readonly lastModified: string | null;
   /**
    * How empty values and lists read. `delta`: empty is no news where phones know nothing, and lists only add.
-   * `patch`: null is no news everywhere, and a list replaces. `whole`: as it stands.
+   * `patch`: null is no news everywhere, and a list replaces. `whole`: as it stands. `merged`: as it stands, and a list
+   * replaces unless it is null.
    */
-  readonly reading: "delta" | "patch" | "whole";
+  readonly reading: "delta" | "patch" | "whole" | "merged";
   /** Compare-and-set: written only onto the base that it names. */
   readonly strict: boolean;
 }
@@ -59,7 +60,8 @@ function messageOf(error: z.ZodError): string {
 
 /** The id of an envelope that came without one: the same ciphertext gets the same id, so a repeat stays one entity. */
 function idOfCiphertext(data: unknown): string {
-  return `envelope_${createHash("sha256").update(String(data)).digest("hex").slice(0, 32)}`;
+  const text = typeof data === "string" ? data : "";
+  return `envelope_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
 }
 
 function withId(raw: unknown, fixedId: string | undefined, encrypted: boolean): Record<string, unknown> {
@@ -80,7 +82,7 @@ export function readChange(
   const item = withId(raw, fixedId, encrypted);
   const invalid = (message: string): InvalidItem => ({
     kind: entity.kind,
-    id: String(item.id ?? "").slice(0, 128),
+    id: typeof item.id === "string" ? item.id.slice(0, 128) : "",
     message,
   });
   const meta = common.safeParse(item);

@@ -5,6 +5,9 @@ import type { ConflictFound, OpenConflict, Resolution, Stored } from "./decide.t
 import type { Content, Kind } from "./entity.ts";
 import { instantSql } from "./wire-sql.ts";
 
+/** What names an entity within its account. */
+export const keyOf = ({ kind, id }: { kind: Kind; id: string }) => `${kind}:${id}`;
+
 /** One side of a conflict as it is kept. `content` is null for a deletion, or when its clear text had to go. */
 export interface Side {
   readonly content: Content | null;
@@ -121,7 +124,14 @@ async function findSettledBefore(
   return new Map(rows.map(({ kind, entityId, id }) => [`${kind}:${entityId}`, id]));
 }
 
-function toRow({ found, change, stored, known }: ConflictToKeep, id: string) {
+/** The losing side; where an envelope took the place of clear text, that text is gone for good. */
+function keptRemote({ found, change, stored }: ConflictToKeep): Side {
+  const sealed = found.settled === "KEEP_LOCAL" && change.encrypted && !stored.encrypted;
+  return sealed ? { ...remoteSide(stored), content: null } : remoteSide(stored);
+}
+
+function toRow(conflict: ConflictToKeep, id: string) {
+  const { found, change, stored, known } = conflict;
   // A remote side that moved is a new thing to be told of; one that stands was told of before.
   const reported = known?.remoteVersion === stored.version ? known.reportedVersion : null;
   return {
@@ -131,7 +141,7 @@ function toRow({ found, change, stored, known }: ConflictToKeep, id: string) {
     conflict_type: found.type,
     suggestion: found.suggestion,
     local_side: localSide(change),
-    remote_side: remoteSide(stored),
+    remote_side: keptRemote(conflict),
     remote_version: stored.version,
     reported_version: reported,
     status: found.settled ? "resolved" : "open",
@@ -190,17 +200,19 @@ export async function owe(tx: Transaction, userId: string, ids: readonly string[
     WHERE user_id = ${userId} AND id = ANY(${`{${ids.join(",")}}`}::uuid[])`);
 }
 
-/** Notes the version of the answer that tells a device of its open conflicts, and hands it what it is owed. */
+/**
+ * Notes which cursors will show that a device has read of its open conflicts (`told`), and that it was handed what it is
+ * owed (`handedOver`).
+ */
 export async function noteAnswered(
   tx: Transaction,
-  userId: string,
-  deviceId: string,
-  syncVersion: number,
+  { userId, deviceId }: { userId: string; deviceId: string },
+  { told, handedOver }: { told: number; handedOver: number },
 ): Promise<void> {
   await tx.execute(sql`
     UPDATE sync_conflicts SET
-      reported_version = coalesce(reported_version, ${syncVersion}),
-      owed_version = CASE WHEN owed THEN coalesce(owed_version, ${syncVersion}) END
+      reported_version = coalesce(reported_version, ${told}),
+      owed_version = CASE WHEN owed THEN coalesce(owed_version, ${handedOver}) END
     WHERE user_id = ${userId} AND device_id = ${deviceId}
       AND ((status = 'open' AND reported_version IS NULL) OR (owed AND owed_version IS NULL))`);
 }

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
 import { unauthorized } from "../errors.ts";
+import { largestLift } from "./schemas.ts";
 
 interface CounterRow extends Record<string, unknown> {
   version: number;
@@ -44,7 +45,7 @@ export const readCounter = (tx: Queryable, userId: string): Promise<CounterRow> 
  */
 export async function lockCounter(tx: Transaction, userId: string, floor = 0): Promise<Counter> {
   const row = await read(tx, userId, true);
-  let current = row.version < floor ? floor + 1 : row.version;
+  let current = row.version < floor && floor <= largestLift ? floor + 1 : row.version;
   let { hasEnvelopes } = row;
   return {
     before: row.version,

@@ -54,6 +54,8 @@ export interface Decision {
   readonly accepted: boolean;
   /** The content to write; `null` is a tombstone, and undefined writes nothing. */
   readonly write?: Content | null;
+  /** The time to write, where it is not the change's own. */
+  readonly lastModified?: string;
   /** After this request the server has exactly what the device sent. */
   readonly agrees: boolean;
   readonly conflict?: ConflictFound;
@@ -127,11 +129,13 @@ export const decideVersioned: Decide = (input) => {
 };
 
 /** Facts are never in conflict: the first write wins, a repeat is a duplicate, and a deletion always wins. */
-export const decideFact: Decide = ({ stored, change }) => {
+export const decideFact: Decide = ({ stored, change, same }) => {
   if (!stored) return change.deleted ? nothing : { ...nothing, write: change.content };
   if (change.deleted) return stored.deleted ? nothing : { ...nothing, write: null };
-  // Agrees only while the point lives: else the device must be told of the deletion.
-  return stored.deleted ? late : nothing;
+  // What is encrypted from now on must not stand in clear any longer.
+  if (change.encrypted && !stored.encrypted && !stored.deleted) return { ...nothing, write: change.content };
+  // Agrees only with what stands: else the device must be told of that.
+  return same ? nothing : late;
 };
 
 /** Whether a side was written later; of two at the same time the greater device id wins, so that all agree. */
@@ -144,11 +148,25 @@ export function isLater(
   return time === otherTime ? deviceId > (otherDeviceId ?? "") : time > otherTime;
 }
 
+/**
+ * The time that a knowing write is kept under: later than what it replaces, also by a clock that is behind. A late
+ * repeat of what it replaced would win otherwise.
+ */
+export function laterThan(replaced: string, given: string | null): string {
+  const next = new Date(Date.parse(replaced) + 1).toISOString();
+  return given !== null && given > next ? given : next;
+}
+
 /** Last writer wins, by the phones' own clocks; the loser is kept as a settled conflict. */
 export const decideLastWriter: Decide = (input) => {
   const decided = decideCommon(input);
-  if (decided || !input.stored) return decided ?? nothing;
   const { stored, change, deviceId } = input;
+  if (!stored) return decided ?? nothing;
+  if (decided) {
+    return decided.write === undefined
+      ? decided
+      : { ...decided, lastModified: laterThan(stored.lastModified, change.lastModified) };
+  }
   const type = conflictType(stored, change);
   if (change.strict)
     return { accepted: false, agrees: false, conflict: { type, suggestion: "KEEP_REMOTE", settled: null } };

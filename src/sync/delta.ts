@@ -1,14 +1,15 @@
 import { sql } from "drizzle-orm";
-import type { Database, Transaction } from "../database/client.ts";
-import { type Applied, applyChanges, keyOf, type Outcome, type Writer } from "./apply-changes.ts";
-import { type ConflictRecord, noteAnswered, owe, readPending, settle } from "./conflicts.ts";
+import type { Transaction } from "../database/client.ts";
+import type { AccountQueue } from "./account-queue.ts";
+import { type Applied, applyChanges, type Outcome, type Writer } from "./apply-changes.ts";
+import { type ConflictRecord, keyOf, noteAnswered, owe, readPending, settle } from "./conflicts.ts";
 import { type Counter, lockCounter, readCounter } from "./counter.ts";
 import { findPosition, type Position } from "./cursor.ts";
 import type { DeltaRequest } from "./delta-request.ts";
 import { type DeviceProgress, readProgress, saveProgress } from "./device-progress.ts";
 import type { Kind, Registry } from "./entity.ts";
 import { bringLater, findFuller } from "./fuller.ts";
-import { type ChangesPage, type IdsByKind, readChanges } from "./read-changes.ts";
+import { type ChangesPage, readChanges } from "./read-changes.ts";
 
 /** Everything that the answer to a delta says. */
 export interface DeltaResult {
@@ -49,26 +50,23 @@ async function locate(
   writer: Writer,
   request: DeltaRequest,
   account: Account,
-): Promise<Position> {
+): Promise<Position & { asRead: DeviceProgress }> {
   const progress = await readProgress(tx, writer);
   const { clearSince } = progress;
   const mayMiss = account.hasEnvelopes && request.encrypted && clearSince !== null;
   const missed = mayMiss
     ? await countMissedEnvelopes(tx, writer.userId, clearSince, request.lastSyncVersion)
     : 0;
-  return findPosition(request, {
+  const known = {
     newest: account.before,
     epoch: account.epoch,
     progress,
     missedEnvelopes: missed > 0,
-  });
+  };
+  return { ...findPosition(request, known), asRead: progress };
 }
 
-function group(entries: readonly { kind: Kind; id: string }[]): IdsByKind {
-  const groups = new Map<Kind, string[]>();
-  for (const { kind, id } of entries) groups.set(kind, [...(groups.get(kind) ?? []), id]);
-  return groups;
-}
+const byKind = <T extends { kind: Kind }>(entries: readonly T[]) => Map.groupBy(entries, ({ kind }) => kind);
 
 /** What the device is owed has arrived when its cursor is one that an answer with it gave (sync.md, held back and owed). */
 async function settleArrived(
@@ -77,44 +75,43 @@ async function settleArrived(
   pending: readonly ConflictRecord[],
   believed: number | null,
 ) {
-  const arrived = pending.filter(
-    ({ owed, owedVersion }) => owed && owedVersion !== null && believed !== null && believed >= owedVersion,
-  );
+  const hasArrived = ({ owed, owedVersion }: ConflictRecord) =>
+    owed && owedVersion !== null && believed !== null && believed >= owedVersion;
+  const arrived = pending.filter(hasArrived);
   await settle(
     tx,
     userId,
     arrived.map(({ id }) => id),
     "KEEP_REMOTE",
   );
-  return pending.filter((conflict) => !arrived.includes(conflict));
+  return pending.filter((conflict) => !hasArrived(conflict));
 }
 
 /** A device that sends a delta without an entity in conflict has let go of its side: it is owed the other. */
 async function oweLetGo(tx: Transaction, writer: Writer, request: DeltaRequest): Promise<ConflictRecord[]> {
   const mentioned = new Set([...request.changes, ...request.invalid].map(keyOf));
   const pending = await readPending(tx, writer.userId, writer.deviceId);
-  const letGo = pending.filter(
-    ({ kind, entityId, owed }) => !owed && !mentioned.has(keyOf({ kind, id: entityId })),
-  );
+  const isLetGo = ({ kind, entityId, owed }: ConflictRecord) =>
+    !owed && !mentioned.has(keyOf({ kind, id: entityId }));
+  const letGo = pending.filter(isLetGo);
   await owe(
     tx,
     writer.userId,
     letGo.map(({ id }) => id),
   );
   return pending.map((conflict) =>
-    letGo.includes(conflict) ? { ...conflict, owed: true, owedVersion: null } : conflict,
+    isLetGo(conflict) ? { ...conflict, owed: true, owedVersion: null } : conflict,
   );
 }
 
 /**
- * An answer that tells of a conflict, or hands over what is owed, must move the cursor: only so does the next
- * request show that it arrived. Where nothing else moves it, an empty number does.
+ * Only a cursor shows which answers have arrived. So an answer that tells of a conflict moves it, by an empty number if
+ * by nothing else; and what is owed is handed over under a number that no answer before could have given.
  */
 function ensureProgress(counter: Counter, pending: readonly ConflictRecord[], request: DeltaRequest): void {
-  const untold = pending.some(
-    ({ owed, owedVersion, reportedVersion }) => (owed ? owedVersion : reportedVersion) === null,
-  );
-  if (untold && counter.current <= request.lastSyncVersion) counter.next();
+  const newlyOwed = pending.some(({ owed, owedVersion }) => owed && owedVersion === null);
+  const newlyTold = pending.some(({ owed, reportedVersion }) => !owed && reportedVersion === null);
+  if (newlyOwed || (newlyTold && counter.current <= request.lastSyncVersion)) counter.next();
 }
 
 /** What the window leaves out, and what is given whatever its version. */
@@ -132,9 +129,15 @@ function selections({ applied, fuller, pending }: Pick<ReadInput, "applied" | "f
   const owed = pending.filter((conflict) => conflict.owed).map(entityOf);
   const forced = new Map([...lost, ...owed, ...corrected].map((entry) => [keyOf(entry), entry]));
   for (const key of heldKeys) forced.delete(key);
-  const agreed = changesOf(outcomes.filter(({ decision }) => decision.agrees));
-  const leftOut = agreed.filter((change) => !touched.has(keyOf(change)) && !forced.has(keyOf(change)));
-  return { excluded: group([...leftOut, ...held]), forced: group([...forced.values()]) };
+  const agreed = outcomes.filter(
+    ({ change, decision }) => decision.agrees && !touched.has(keyOf(change)) && !forced.has(keyOf(change)),
+  );
+  const leftOut = agreed.map(({ change: { kind, id }, version }) => ({ kind, id, version }));
+  const heldBack = held.map((entity) => ({ ...entity, version: null }));
+  const forcedIds = [...byKind([...forced.values()])].map(
+    ([kind, list]) => [kind, list.map(({ id }) => id)] as const,
+  );
+  return { excluded: byKind([...leftOut, ...heldBack]), forced: new Map(forcedIds) };
 }
 
 const writes = ({ decision }: Outcome) => decision.write !== undefined;
@@ -261,7 +264,7 @@ async function exchange(
     left.map(({ change }) => change),
   );
   await counter.save();
-  if (pending.length > 0) await noteAnswered(tx, writer.userId, writer.deviceId, result.syncVersion);
+  if (pending.length > 0) await noteAnswered(tx, writer, { told: result.syncVersion, handedOver: newest });
   // Its own changes a device has anyway, when it had everything before them (I5).
   const ownOnly = position.believed === start && newest - start === written.length && pending.length === 0;
   await saveProgress(tx, writer, ownOnly ? { ...progress, syncVersion: newest } : progress);
@@ -274,7 +277,7 @@ async function poll(tx: Transaction, registry: Registry, writer: Writer, request
   const position = await locate(tx, writer, request, { ...account, before: newest });
   const pending = await readPending(tx, writer.userId, writer.deviceId);
   if (position.believed === null || pending.length > 0) return null;
-  return conclude(tx, registry, {
+  const concluded = await conclude(tx, registry, {
     writer,
     request,
     position,
@@ -284,6 +287,7 @@ async function poll(tx: Transaction, registry: Registry, writer: Writer, request
     fuller: new Set(),
     pending,
   });
+  return { ...concluded, asRead: position.asRead };
 }
 
 /**
@@ -291,20 +295,20 @@ async function poll(tx: Transaction, registry: Registry, writer: Writer, request
  * @throws database errors; nothing is done then.
  */
 export async function syncDelta(
-  db: Database,
+  accounts: AccountQueue,
   registry: Registry,
   writer: Writer,
   request: DeltaRequest,
 ): Promise<DeltaResult> {
   if (request.changes.length + request.invalid.length === 0) {
-    const polled = await db.transaction((tx) => poll(tx, registry, writer, request), {
+    const polled = await accounts.db.transaction((tx) => poll(tx, registry, writer, request), {
       isolationLevel: "repeatable read",
       accessMode: "read only",
     });
     if (polled) {
-      await saveProgress(db, writer, polled.progress);
+      await saveProgress(accounts.db, writer, polled.progress, polled.asRead);
       return polled.result;
     }
   }
-  return db.transaction((tx) => exchange(tx, registry, writer, request));
+  return accounts.transaction(writer.userId, (tx) => exchange(tx, registry, writer, request));
 }

@@ -23,17 +23,27 @@ export async function readProgress(tx: Queryable, { userId, deviceId }: Writer):
   return row;
 }
 
-/** Writes down how far a device is known to have come after a delta. */
+/**
+ * Writes down how far a device is known to have come after a delta.
+ * @param asRead what it was worked out from, when no lock has kept that from changing; then nothing is written
+ */
 export async function saveProgress(
   tx: Queryable,
   { userId, deviceId }: Writer,
   progress: DeviceProgress,
+  asRead?: DeviceProgress,
 ): Promise<void> {
   const { syncVersion, voidCursor, clearSince, returnAnswer } = progress;
   await tx.execute(sql`
     UPDATE devices SET sync_version = ${syncVersion}, void_cursor = ${voidCursor}, clear_since = ${clearSince},
       return_answer = ${returnAnswer}, last_sync_at = now()
     WHERE user_id = ${userId} AND device_id = ${deviceId}
+      ${
+        asRead
+          ? sql`AND (void_cursor, clear_since, return_answer) IS NOT DISTINCT FROM
+        (${asRead.voidCursor}::bigint, ${asRead.clearSince}::bigint, ${asRead.returnAnswer}::bigint)`
+          : sql``
+      }
       AND (last_sync_at IS NULL OR last_sync_at < now() - make_interval(secs => ${restSeconds})
         OR (sync_version, void_cursor, clear_since, return_answer)
           IS DISTINCT FROM (${syncVersion}::bigint, ${voidCursor}::bigint, ${clearSince}::bigint, ${returnAnswer}::bigint))`);

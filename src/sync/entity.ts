@@ -1,7 +1,7 @@
 import type { Column } from "drizzle-orm";
 import type { z } from "zod";
 import type { Transaction } from "../database/client.ts";
-import type { Outcome } from "./apply-changes.ts";
+import type { Outcome, Writer } from "./apply-changes.ts";
 import type { Change } from "./change.ts";
 import type { Decide } from "./decide.ts";
 import type { LinkEdits } from "./links.ts";
@@ -70,6 +70,17 @@ export interface LinkKey {
   readonly side: "owner" | "member";
 }
 
+/** What makes two entities of a kind the same but for their ids. */
+export interface Repeats {
+  readonly keyOf: (content: Content) => string;
+  /** Ids of what the writing device has stored, by key, as far as the changes ask for it. */
+  readonly findStanding: (
+    tx: Transaction,
+    writer: Writer,
+    changes: readonly Change[],
+  ) => Promise<Map<string, string>>;
+}
+
 /** A kind of entity: everything that the shared machinery needs to know of it. */
 export interface Entity {
   readonly kind: Kind;
@@ -102,13 +113,8 @@ export interface Entity {
     edits: readonly LinkEdits[],
     own: readonly Outcome[],
   ) => Promise<Change[]>;
-  /** Ids of incoming changes that the account has already under another id. */
-  readonly findRepeats?: (
-    tx: Transaction,
-    userId: string,
-    deviceId: string,
-    changes: readonly Change[],
-  ) => Promise<Set<string>>;
+  /** How a new entity is known to repeat one that stands under another id; only clear, live ones are asked about. */
+  readonly repeats?: Repeats;
 }
 
 /** All kinds, parents first. */

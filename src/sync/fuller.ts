@@ -1,19 +1,27 @@
 import { getTableName, sql } from "drizzle-orm";
 import type { Transaction } from "../database/client.ts";
-import { keyOf, type Outcome } from "./apply-changes.ts";
+import type { Outcome } from "./apply-changes.ts";
 import type { Change } from "./change.ts";
+import { keyOf } from "./conflicts.ts";
 import type { Counter } from "./counter.ts";
 import type { Content, Entity, Registry } from "./entity.ts";
-import { giveNewVersions } from "./links.ts";
+import { giveNewVersions, namesRemovedLinks } from "./links.ts";
 import { readStored } from "./rows.ts";
 
 /*
- * A delta may leave fields empty that its phone knows nothing of, and lists in it only add. So an accepted entity can
- * hold more than its phone sent: what was kept, and what others linked. The phone has to be given that, too, or it
+ * A delta may leave fields empty that its phone knows nothing of, lists in it only add, and settings come in part. So an
+ * accepted entity can hold more than its phone sent: what was kept, and what others linked or set. The phone has to be given that, too, or it
  * would never hold what a fresh device gets (I9).
  */
 
 const isEmpty = (value: unknown) => value === null || value === undefined;
+
+/** Whether a value, or some member of an object, is there and was sent empty. */
+function isMore(has: unknown, sent: unknown): boolean {
+  if (isEmpty(has) || isEmpty(sent)) return !isEmpty(has);
+  if (typeof has !== "object" || typeof sent !== "object") return false;
+  return Object.entries(has as Content).some(([key, value]) => isMore(value, (sent as Content)[key]));
+}
 
 /** Whether an entity shows something that a change left empty, did not list, or has another of. */
 function showsMore(entity: Entity, { content }: Change, shown: Content): boolean {
@@ -21,15 +29,15 @@ function showsMore(entity: Entity, { content }: Change, shown: Content): boolean
   return [...keys].some((key) => {
     const sent = content?.[key];
     const has = shown[key];
-    if (Array.isArray(has)) return has.some((id) => !(sent as unknown[]).includes(id));
-    return !isEmpty(has) && (isEmpty(sent) || (entity.linkKeys?.[key] !== undefined && has !== sent));
+    if (Array.isArray(has)) return new Set(has).difference(new Set(sent as unknown[])).size > 0;
+    return isMore(has, sent) || (!isEmpty(has) && entity.linkKeys?.[key] !== undefined && has !== sent);
   });
 }
 
 const mayShowMore = ({ change, decision }: Outcome) =>
   decision.agrees && change.content !== null && !change.encrypted;
 
-/** The accepted entities, as `kind:id`, that hold more than their device sent. */
+/** The accepted entities, as `kind:id`, that hold more than their device sent, or not the links that it believed in. */
 export async function findFuller(
   tx: Transaction,
   registry: Registry,
@@ -37,7 +45,7 @@ export async function findFuller(
   outcomes: readonly Outcome[],
 ): Promise<ReadonlySet<string>> {
   const fuller = new Set<string>();
-  for (const entity of registry.filter(({ linkKeys }) => linkKeys !== undefined)) {
+  for (const entity of registry.filter(({ linkKeys, fixedId }) => linkKeys ?? fixedId)) {
     const asked = outcomes.filter((outcome) => outcome.change.kind === entity.kind && mayShowMore(outcome));
     const shown = await readStored(
       tx,
@@ -47,7 +55,9 @@ export async function findFuller(
     );
     for (const { change } of asked) {
       const stored = shown.get(change.id);
-      if (stored && !stored.deleted && showsMore(entity, change, stored.content)) fuller.add(keyOf(change));
+      if (!stored || stored.deleted) continue;
+      if (namesRemovedLinks(entity, change, stored) || showsMore(entity, change, stored.content))
+        fuller.add(keyOf(change));
     }
   }
   return fuller;

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../database/client.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Change } from "./change.ts";
+import { keyOf } from "./conflicts.ts";
 import type { Stored } from "./decide.ts";
 import type { Entity, Link, LinkKey, StandingLink } from "./entity.ts";
 
@@ -24,21 +25,46 @@ function linkTo({ relation, memberKind, side }: LinkKey, id: string, other: stri
     : { relation, memberKind, ownerId: other, memberId: id };
 }
 
-const isSame = (a: Link, b: Link) =>
-  a.relation === b.relation &&
-  a.ownerId === b.ownerId &&
-  a.memberKind === b.memberKind &&
-  a.memberId === b.memberId;
+const linkKey = ({ relation, ownerId, memberKind, memberId }: Link) =>
+  `${relation} ${ownerId} ${memberKind} ${memberId}`;
+
+type Standing = ReadonlyMap<string, readonly StandingLink[]>;
+
+/** The links that a value under a link key means. */
+function linksAt([name, key]: [string, LinkKey], { id, content }: Change): Link[] {
+  return idsAt(content?.[name]).map((other) => linkTo(key, id, other));
+}
 
 /**
- * A link is added unless it stands, or was taken away without the change's device knowing. Whoever knows the
- * entity's newest version knows of everything that was taken away from it: each such thing gave it a new one.
+ * Whether a wished link is to be added: unless it stands, or was taken away without the change's device knowing. Whoever
+ * knows the entity's newest version knows of everything that was taken away from it: each such thing gave it a new one.
  */
-function isFresh(wish: Link, change: Change, stored: Stored | null): boolean {
+function isFresh(wish: Link, standing: Standing, change: Change, stored: Stored | null): boolean {
+  const rows = standing.get(linkKey(wish)) ?? [];
   const base = change.base ?? -1;
   const knowsAll = base >= (stored?.serverVersion ?? 0);
-  const rows = (stored?.links ?? []).filter((link) => isSame(link, wish));
-  return !rows.some((link) => !link.removed || (!knowsAll && link.version > base));
+  return rows.every(({ removed, version }) => removed && (knowsAll || version <= base));
+}
+
+/** The edits that a value under one link key means. */
+function editKey(
+  entry: [string, LinkKey],
+  change: Change,
+  stored: Stored | null,
+  standing: Standing,
+): LinkEdits {
+  const [name, key] = entry;
+  const wishes = linksAt(entry, change);
+  const wished = new Set(wishes.map(linkKey));
+  const replaces =
+    (change.reading === "patch" || change.reading === "merged") && (change.content?.[name] ?? null) !== null;
+  const isOfKey = (link: StandingLink) =>
+    link.relation === key.relation && link.memberKind === key.memberKind;
+  const live = (stored?.links ?? []).filter((link) => !link.removed && isOfKey(link));
+  return {
+    added: wishes.filter((wish) => isFresh(wish, standing, change, stored)),
+    removed: replaces ? live.filter((link) => !wished.has(linkKey(link))) : [],
+  };
 }
 
 /**
@@ -46,21 +72,18 @@ function isFresh(wish: Link, change: Change, stored: Stored | null): boolean {
  * phone knows nothing. A patch that names a list makes it so.
  */
 export function editLinks(entity: Entity, change: Change, stored: Stored | null): LinkEdits {
-  const { content } = change;
-  if (!entity.linkKeys || change.deleted || change.encrypted || content === null) return none;
-  const standing = stored?.links ?? [];
-  const edits = Object.entries(entity.linkKeys).map(([name, key]) => {
-    const wishes = idsAt(content[name]).map((other) => linkTo(key, change.id, other));
-    const ofKey = standing.filter(
-      (link) => link.relation === key.relation && link.memberKind === key.memberKind && !link.removed,
-    );
-    const replaces = change.reading === "patch" && (content[name] ?? null) !== null;
-    return {
-      added: wishes.filter((wish) => isFresh(wish, change, stored)),
-      removed: replaces ? ofKey.filter((link) => !wishes.some((wish) => isSame(wish, link))) : [],
-    };
-  });
+  if (!entity.linkKeys || change.deleted || change.encrypted || change.content === null) return none;
+  const standing = Map.groupBy(stored?.links ?? [], linkKey);
+  const edits = Object.entries(entity.linkKeys).map((entry) => editKey(entry, change, stored, standing));
   return { added: edits.flatMap(({ added }) => added), removed: edits.flatMap(({ removed }) => removed) };
+}
+
+/** Whether a change names links that were taken away. One to something that is not there yet just waits. */
+export function namesRemovedLinks(entity: Entity, change: Change, { links }: Stored): boolean {
+  const standing = Map.groupBy(links, linkKey);
+  return Object.entries(entity.linkKeys ?? {})
+    .flatMap((entry) => linksAt(entry, change))
+    .some((link) => standing.get(linkKey(link))?.every(({ removed }) => removed) ?? false);
 }
 
 /** Writes the links between trips and their members; the other relation is written as attachments. */
@@ -90,7 +113,7 @@ export async function writeTripMembers(
   return links;
 }
 
-/** Ids, by kind, of what this transaction wrote or linked. */
+/** Ids, by kind, of what came to be there or ceased to be, and the links that changed. */
 export interface Written {
   readonly placeVisits: readonly string[];
   readonly trips: readonly string[];
@@ -153,6 +176,7 @@ export async function giveNewVersions(
  * Gives a new version to entities that were not written themselves, but whose links start or stop to show by what
  * was: other devices have to hear of it. Who edited them, and at which version, stays as it is, so that nobody's
  * edit comes into conflict with it.
+ * @param own `kind:id` of all that was written, which has a new version already
  * @param next takes a number of the account's counter
  * @returns `kind:id` of each
  */
@@ -160,13 +184,13 @@ export async function touchNeighbours(
   tx: Transaction,
   userId: string,
   written: Written,
+  own: ReadonlySet<string>,
   next: () => number,
 ): Promise<Set<string>> {
   const touched = new Set<string>();
   const neighbours = await findNeighbours(tx, userId, written);
   for (const kind of Object.keys(tableOf) as Linked[]) {
-    const own = new Set(written[kind]);
-    const beside = neighbours.filter((row) => row.kind === kind && !own.has(row.id));
+    const beside = neighbours.filter((row) => row.kind === kind && !own.has(keyOf(row)));
     const candidates = [...new Set(beside.map(({ id }) => id))];
     if (candidates.length === 0) continue;
     const table = sql.raw(tableOf[kind]);
@@ -180,7 +204,7 @@ export async function touchNeighbours(
       live.map(({ id }) => id),
       next,
     );
-    for (const { id } of live) touched.add(`${kind}:${id}`);
+    for (const { id } of live) touched.add(keyOf({ kind, id }));
   }
   return touched;
 }

@@ -32,8 +32,8 @@ export interface ReadOptions {
   readonly withEnvelopes: boolean;
   /** Whether the account has envelopes at all. */
   readonly hasEnvelopes: boolean;
-  /** Left out of the window. */
-  readonly excluded: IdsByKind;
+  /** Left out of the window, with the version where it is known. */
+  readonly excluded: ReadonlyMap<Kind, readonly { id: string; version: number | null }[]>;
   /** Given, also from outside of the window. */
   readonly forced: IdsByKind;
 }
@@ -122,7 +122,9 @@ async function readRange(
 ): Promise<void> {
   const range = sql`t.server_version > ${from} AND t.server_version <= ${upTo}`;
   for (const entity of registry.filter(({ kind }) => kinds.includes(kind))) {
-    const ids = options.excluded.get(entity.kind) ?? [];
+    const isHere = ({ version }: { version: number | null }) =>
+      version === null || (version > from && version <= upTo);
+    const ids = (options.excluded.get(entity.kind) ?? []).filter(isHere).map(({ id }) => id);
     await readKind(tx, entity, options, ids.length > 0 ? sql`${range} AND NOT ${anyOf(ids)}` : range, page);
   }
 }

@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { Column, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Database, Transaction } from "../database/client.ts";
+import type { Transaction } from "../database/client.ts";
 import { AppError, invalid, notFound, versionConflict } from "../errors.ts";
+import type { AccountQueue } from "./account-queue.ts";
 import { applyChanges, type Writer } from "./apply-changes.ts";
 import { type Change, envelopeSchema } from "./change.ts";
 import { conflictView } from "./conflict-list.ts";
@@ -38,12 +40,18 @@ interface Settled {
 
 type Locked = NonNullable<Awaited<ReturnType<typeof lockConflict>>>;
 
+/** What tells a repeat from another resolution. What was asked itself may hold anything, and is not kept. */
+function digestOf({ resolvedEntity }: ResolveRequest): string {
+  const entries = Object.entries(resolvedEntity ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256").update(JSON.stringify(entries)).digest("hex");
+}
+
 /** Settling a settled conflict the same way again is told the same; another way is refused. */
-function repeatOf(conflict: Locked, { resolution, resolvedEntity }: ResolveRequest): Settled {
+function repeatOf(conflict: Locked, request: ResolveRequest): Settled {
   const detail =
-    conflict.detail === null ? null : (JSON.parse(conflict.detail) as { request: unknown; answer: Settled });
+    conflict.detail === null ? null : (JSON.parse(conflict.detail) as { digest: string; answer: Settled });
   const sameWay =
-    conflict.resolution === resolution && (!detail || Bun.deepEquals(detail.request, resolvedEntity));
+    conflict.resolution === request.resolution && (!detail || detail.digest === digestOf(request));
   if (!sameWay) throw new AppError("CONFLICT", `This conflict was settled as ${conflict.resolution} already`);
   return (
     detail?.answer ?? {
@@ -105,6 +113,12 @@ function mergedContent(
   return result.data;
 }
 
+/** The content without the lists that a merge does not name: they stay, with what in them does not show yet. */
+function withoutUnsaidLists(entity: Entity, content: Content, given: Content): Content {
+  const unsaid = Object.keys(entity.linkKeys ?? {}).filter((key) => !(key in given));
+  return { ...content, ...Object.fromEntries(unsaid.map((key) => [key, null])) };
+}
+
 function chosenChange(
   entity: Entity,
   conflict: ConflictRecord,
@@ -120,12 +134,15 @@ function chosenChange(
   }
   if (!resolvedEntity) throw invalid({ resolvedEntity: `is needed for ${resolution}` });
   const encrypted = conflict.remote.deleted ? local.encrypted : conflict.remote.encrypted;
-  const content = mergedContent(entity, conflict, resolvedEntity, encrypted);
+  const merged = mergedContent(entity, conflict, resolvedEntity, encrypted);
+  const isNew = encrypted || conflict.remote.deleted;
+  const content = isNew ? merged : withoutUnsaidLists(entity, merged, resolvedEntity);
   // Lists of a merge say what shall be: as in a PUT, what they leave out goes.
   return {
     ...common,
-    reading: encrypted || conflict.remote.deleted ? "whole" : "patch",
-    localVersion: null,
+    reading: isNew ? "whole" : "merged",
+    // Later than the side it was merged from: a late duplicate of that must not undo it (rule 4).
+    localVersion: (local.localVersion ?? 0) + 1,
     lastModified: new Date().toISOString(),
     deleted: false,
     encrypted,
@@ -191,7 +208,7 @@ async function record(
   answer: Settled,
 ) {
   await settle(tx, userId, [conflict.id], request.resolution);
-  const detail = JSON.stringify({ request: request.resolvedEntity, answer });
+  const detail = JSON.stringify({ digest: digestOf(request), answer });
   await tx.execute(sql`
     UPDATE sync_conflicts SET resolution_detail = ${detail}::text::jsonb, owed = ${request.resolution === "KEEP_REMOTE"}
     WHERE user_id = ${userId} AND id = ${conflict.id}`);
@@ -232,13 +249,15 @@ async function resolveLocked(
  *   as it is now) or the conflict was settled another way, 400 for a merge that does not fit.
  */
 export async function resolveConflict(
-  db: Database,
+  accounts: AccountQueue,
   registry: Registry,
   writer: Writer,
   request: ResolveRequest,
 ): Promise<Settled> {
   // What is refreshed for a refusal has to be committed, so the refusal is returned and thrown here.
-  const result = await db.transaction((tx) => resolveLocked(tx, registry, writer, request));
+  const result = await accounts.transaction(writer.userId, (tx) =>
+    resolveLocked(tx, registry, writer, request),
+  );
   if (result instanceof AppError) throw result;
   return result;
 }

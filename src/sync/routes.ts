@@ -20,8 +20,10 @@ const conflictQuery = pageQuery({ limit: 100, max: 1000 }).extend({
 });
 
 /** `/sync`: what phones exchange, and what an account's conflicts are. */
-export function syncRoutes(context: Pick<Context, "db" | "registry" | "sessions" | "requests">) {
-  const { db, registry } = context;
+export function syncRoutes(
+  context: Pick<Context, "db" | "accountQueue" | "registry" | "sessions" | "requests">,
+) {
+  const { db, accountQueue, registry } = context;
   return new Elysia({ prefix: "/sync" })
     .use(signedIn(context))
     .get("/status", ({ session }) => readStatus(db, registry, session))
@@ -30,10 +32,10 @@ export function syncRoutes(context: Pick<Context, "db" | "registry" | "sessions"
       if (frame.deviceId !== session.deviceId)
         throw new AppError("FORBIDDEN", "deviceId is not the device that signed in");
       const delta = readDelta(registry, frame);
-      return deltaResponse(registry, await syncDelta(db, registry, session, delta), delta.invalid);
+      return deltaResponse(registry, await syncDelta(accountQueue, registry, session, delta), delta.invalid);
     })
     .post("/resolve-conflict", async ({ request, session }) =>
-      resolveConflict(db, registry, session, await readJson(request, resolveSchema)),
+      resolveConflict(accountQueue, registry, session, await readJson(request, resolveSchema)),
     )
     .get("/conflicts", ({ query, session }) =>
       listConflicts(db, registry, session.userId, parse(conflictQuery, query)),

@@ -2,8 +2,10 @@ import { z } from "zod";
 import { plainText } from "../http/text-schema.ts";
 import { formatInstant, readInstant } from "./instant.ts";
 
-/** Versions and cursors beyond this are refused, so that a counter lifted above one still has 2^53 far away. */
+/** Versions and cursors beyond this are refused. */
 export const largestVersion = 1e15;
+/** No counter is lifted above a version beyond this: it would come near those that are refused. */
+export const largestLift = 1e14;
 
 /** An id as phones choose it: opaque, case-sensitive. */
 export const entityId = z
@@ -37,13 +39,16 @@ export function number(min: number, max = Number.MAX_VALUE) {
     .transform((value) => value + 0);
 }
 
-export const latitude = number(-90, 90);
-export const longitude = number(-180, 180);
+/** Degrees; what is nearer to zero than an atom is zero: squares of such numbers fall out of the range of floats. */
+const degrees = (limit: number) =>
+  number(-limit, limit).transform((value) => (Math.abs(value) < 1e-12 ? 0 : value));
+export const latitude = degrees(90);
+export const longitude = degrees(180);
 
 /** A whole number that fits Postgres' integer; phones fail on a fraction, so one is rounded down. */
 export const wholeNumber = z
   .number("must be a number")
-  .transform(Math.floor)
+  .transform((value) => Math.floor(value) + 0)
   .pipe(z.number().min(0, "must not be negative").max(2_147_483_647, "is too large"));
 
 /** An optional field: missing and null are the same, and read as null. */

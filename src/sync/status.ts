@@ -29,8 +29,12 @@ async function countPending(db: Database, registry: Registry, { userId, deviceId
     }) => sql`SELECT ${kind}::text AS kind, count(*) AS count FROM ${sql.raw(getTableName(table))}
       WHERE user_id = ${userId} AND server_version > ${after} AND device_id IS DISTINCT FROM ${deviceId}`,
   );
+  counts.push(sql`SELECT kind, count(*) FROM encrypted_sync_data
+    WHERE user_id = ${userId} AND server_version > ${after} AND device_id IS DISTINCT FROM ${deviceId} GROUP BY kind`);
   const rows = await db.execute<{ kind: Kind; count: number }>(sql.join(counts, sql` UNION ALL `));
-  return Object.fromEntries(kinds.map((kind) => [kind, rows.find((row) => row.kind === kind)?.count ?? 0]));
+  const sumOf = (kind: Kind) =>
+    rows.filter((row) => row.kind === kind).reduce((sum, { count }) => sum + count, 0);
+  return Object.fromEntries(kinds.map((kind) => [kind, sumOf(kind)]));
 }
 
 async function readLastSync(db: Database, userId: string): Promise<string> {

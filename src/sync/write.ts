@@ -1,4 +1,4 @@
-import type { Database } from "../database/client.ts";
+import type { AccountQueue } from "./account-queue.ts";
 import { type Applied, applyChanges, type Writer } from "./apply-changes.ts";
 import type { Change } from "./change.ts";
 import { readPending } from "./conflicts.ts";
@@ -22,16 +22,16 @@ function seenVersion(changes: readonly Change[]): number {
 }
 
 /**
- * Writes changes of a REST call: the call of the same function that a delta makes. What it refuses, the answer says;
- * the caller still has it, so no conflict is kept.
+ * Writes changes of a REST call: the call of the same function that a delta makes. What a compare-and-set refuses, the
+ * answer says; the caller still has it, so no conflict is kept of that.
  */
 export async function writeChanges(
-  db: Database,
+  accounts: AccountQueue,
   registry: Registry,
   writer: Writer,
   changes: readonly Change[],
 ): Promise<WriteResult> {
-  return db.transaction(async (tx) => {
+  return accounts.transaction(writer.userId, async (tx) => {
     const counter = await lockCounter(tx, writer.userId, seenVersion(changes));
     const pending = await readPending(tx, writer.userId, writer.deviceId);
     const applied = await applyChanges(tx, registry, counter, {
@@ -39,7 +39,7 @@ export async function writeChanges(
       changes,
       lastSyncVersion: null,
       pending,
-      keepsConflicts: false,
+      keepsConflicts: !changes.some(({ strict }) => strict),
     });
     const written = applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
     // What others linked to it shows at an entity, too, and its writer has not been given that.

@@ -15,7 +15,7 @@ export interface Mishaps {
   delay: number;
 }
 
-export const ROUGH: Mishaps = { lostAnswer: 0.12, lostRequest: 0.05, twice: 0.08, late: 0.08, delay: 15 };
+export const ROUGH: Mishaps = { lostAnswer: 0.12, lostRequest: 0.05, twice: 0.1, late: 0.15, delay: 15 };
 
 /** A mobile network: whatever can happen to a request on its way happens, by chance. */
 export class LossyNetwork {

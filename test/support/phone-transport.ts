@@ -61,7 +61,7 @@ export class PhoneTransport {
     schema: Schema,
   ): Promise<z.infer<Schema>> {
     const answer = await this.#signedIn(method, path, body);
-    return read(schema, await json(answer), `${method} ${path}`);
+    return read(schema, json(answer), `${method} ${path}`);
   }
 
   /** A call that is answered without a body. */
@@ -84,7 +84,7 @@ export class PhoneTransport {
 
   async #refresh(refreshToken: string): Promise<void> {
     const answer = await this.#withRetries("POST", "/auth/refresh", { refreshToken });
-    const tokens = read(refreshed, await json(answer), "POST /auth/refresh");
+    const tokens = read(refreshed, json(answer), "POST /auth/refresh");
     this.accessToken = tokens.accessToken;
     this.refreshToken = tokens.refreshToken;
   }
@@ -97,7 +97,7 @@ export class PhoneTransport {
         await Bun.sleep(this.options.retryPause);
         continue;
       }
-      const said = read(failure, await json(answer), `${method} ${path} (${answer.status})`);
+      const said = read(failure, json(answer), `${method} ${path} (${answer.status})`);
       throw new ApiFailure(answer.status, said.error, said.message, said);
     }
   }
@@ -132,7 +132,7 @@ export class PhoneTransport {
   }
 }
 
-async function json(answer: { status: number; text: string }): Promise<unknown> {
+function json(answer: { status: number; text: string }): unknown {
   try {
     return JSON.parse(answer.text);
   } catch {

@@ -16,7 +16,7 @@ import { SyncOracle } from "../support/sync-oracle.ts";
  * TEST_SEED repeats a run (but for its timing), TEST_SYNC_ROUNDS and TEST_SYNC_STEPS make it longer.
  */
 const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = Number(process.env.TEST_SYNC_ROUNDS ?? 6);
+const ROUNDS = Number(process.env.TEST_SYNC_ROUNDS ?? 8);
 const STEPS = Number(process.env.TEST_SYNC_STEPS ?? 20);
 const PHASES = 2;
 

@@ -1,0 +1,430 @@
+CREATE TABLE devices (
+  user_id uuid NOT NULL,
+  device_id uuid NOT NULL,
+  device_name text NOT NULL,
+  platform text NOT NULL,
+  os_version text NOT NULL,
+  app_version text NOT NULL,
+  registered_at timestamp with time zone NOT NULL DEFAULT now(),
+  session_id uuid,
+  last_sync_at timestamp with time zone,
+  sync_version bigint NOT NULL DEFAULT 0,
+  void_cursor bigint,
+  clear_since bigint,
+  return_answer bigint,
+  CONSTRAINT devices_pkey PRIMARY KEY (user_id, device_id),
+  CONSTRAINT devices_sync_version_check CHECK ((sync_version >= 0)),
+  CONSTRAINT devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX devices_pkey ON public.devices USING btree (user_id, device_id);
+
+CREATE TABLE encrypted_sync_data (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  kind text NOT NULL,
+  encrypted_data text,
+  encryption_version integer,
+  CONSTRAINT encrypted_sync_data_pkey PRIMARY KEY (user_id, kind, id),
+  CONSTRAINT encrypted_sync_data_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT encrypted_sync_data_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE UNIQUE INDEX encrypted_sync_data_pkey ON public.encrypted_sync_data USING btree (user_id, kind, id);
+CREATE INDEX encrypted_sync_data_updated_idx ON public.encrypted_sync_data USING btree (user_id, updated_at);
+CREATE INDEX encrypted_sync_data_version_idx ON public.encrypted_sync_data USING btree (user_id, server_version);
+CREATE TRIGGER encrypted_sync_data_version_grows BEFORE UPDATE ON public.encrypted_sync_data FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE invites (
+  id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  email text,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  used_by uuid,
+  CONSTRAINT invites_pkey PRIMARY KEY (id),
+  CONSTRAINT invites_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT invites_used_by_fkey FOREIGN KEY (used_by) REFERENCES users(id) ON DELETE SET NULL
+);
+CREATE UNIQUE INDEX invites_pkey ON public.invites USING btree (id);
+CREATE UNIQUE INDEX invites_token_hash_key ON public.invites USING btree (token_hash);
+
+CREATE TABLE location_samples (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid NOT NULL,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  timestamp timestamp(3) with time zone,
+  latitude double precision,
+  longitude double precision,
+  altitude double precision,
+  accuracy double precision,
+  speed double precision,
+  bearing double precision,
+  provider text,
+  battery_level double precision,
+  client_timestamp timestamp(3) with time zone,
+  CONSTRAINT location_samples_accuracy_check CHECK ((accuracy >= (0)::double precision)),
+  CONSTRAINT location_samples_battery_level_check CHECK (((battery_level >= (0)::double precision) AND (battery_level <= (1)::double precision))),
+  CONSTRAINT location_samples_bearing_check CHECK (((bearing >= (0)::double precision) AND (bearing <= (360)::double precision))),
+  CONSTRAINT location_samples_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision))),
+  CONSTRAINT location_samples_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision))),
+  CONSTRAINT location_samples_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT location_samples_speed_check CHECK ((speed >= (0)::double precision)),
+  CONSTRAINT location_samples_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE UNIQUE INDEX location_samples_fix_key ON public.location_samples USING btree (user_id, "timestamp", device_id, latitude, longitude);
+CREATE UNIQUE INDEX location_samples_pkey ON public.location_samples USING btree (user_id, id);
+CREATE INDEX location_samples_updated_idx ON public.location_samples USING btree (user_id, updated_at);
+CREATE INDEX location_samples_version_idx ON public.location_samples USING btree (user_id, server_version);
+CREATE TRIGGER location_samples_version_grows BEFORE UPDATE ON public.location_samples FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE password_reset_tokens (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT password_reset_tokens_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT password_reset_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX password_reset_tokens_hash_key ON public.password_reset_tokens USING btree (token_hash);
+CREATE UNIQUE INDEX password_reset_tokens_pkey ON public.password_reset_tokens USING btree (user_id, id);
+
+CREATE TABLE photo_attachments (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  photo_id text COLLATE "C",
+  place_visit_id text COLLATE "C",
+  attached_at timestamp(3) with time zone,
+  caption text,
+  CONSTRAINT photo_attachments_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT photo_attachments_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT photo_attachments_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE INDEX photo_attachments_photo_idx ON public.photo_attachments USING btree (user_id, photo_id);
+CREATE UNIQUE INDEX photo_attachments_pkey ON public.photo_attachments USING btree (user_id, id);
+CREATE INDEX photo_attachments_updated_idx ON public.photo_attachments USING btree (user_id, updated_at);
+CREATE INDEX photo_attachments_version_idx ON public.photo_attachments USING btree (user_id, server_version);
+CREATE INDEX photo_attachments_visit_idx ON public.photo_attachments USING btree (user_id, place_visit_id);
+CREATE TRIGGER photo_attachments_version_grows BEFORE UPDATE ON public.photo_attachments FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE photos (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  timestamp timestamp(3) with time zone,
+  latitude double precision,
+  longitude double precision,
+  caption text,
+  exif_data jsonb,
+  CONSTRAINT photos_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision))),
+  CONSTRAINT photos_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision))),
+  CONSTRAINT photos_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT photos_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT photos_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE UNIQUE INDEX photos_pkey ON public.photos USING btree (user_id, id);
+CREATE INDEX photos_timestamp_idx ON public.photos USING btree (user_id, "timestamp") WHERE (deleted_at IS NULL);
+CREATE INDEX photos_updated_idx ON public.photos USING btree (user_id, updated_at);
+CREATE INDEX photos_version_idx ON public.photos USING btree (user_id, server_version);
+CREATE TRIGGER photos_version_grows BEFORE UPDATE ON public.photos FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE place_visits (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  latitude double precision,
+  longitude double precision,
+  place_name text,
+  address text,
+  category text,
+  arrival_time timestamp(3) with time zone,
+  departure_time timestamp(3) with time zone,
+  duration_minutes integer,
+  confidence double precision,
+  is_favorite boolean,
+  notes text,
+  created_by text,
+  CONSTRAINT place_visits_check CHECK ((departure_time >= arrival_time)),
+  CONSTRAINT place_visits_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT place_visits_duration_minutes_check CHECK ((duration_minutes >= 0)),
+  CONSTRAINT place_visits_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision))),
+  CONSTRAINT place_visits_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision))),
+  CONSTRAINT place_visits_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT place_visits_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT place_visits_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE INDEX place_visits_arrival_idx ON public.place_visits USING btree (user_id, arrival_time) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX place_visits_pkey ON public.place_visits USING btree (user_id, id);
+CREATE INDEX place_visits_updated_idx ON public.place_visits USING btree (user_id, updated_at);
+CREATE INDEX place_visits_version_idx ON public.place_visits USING btree (user_id, server_version);
+CREATE TRIGGER place_visits_version_grows BEFORE UPDATE ON public.place_visits FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE refresh_tokens (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  device_id uuid NOT NULL,
+  session_id uuid NOT NULL,
+  parent_id uuid,
+  token_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  CONSTRAINT refresh_tokens_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT refresh_tokens_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX refresh_tokens_hash_key ON public.refresh_tokens USING btree (token_hash);
+CREATE UNIQUE INDEX refresh_tokens_pkey ON public.refresh_tokens USING btree (user_id, id);
+CREATE INDEX refresh_tokens_session_idx ON public.refresh_tokens USING btree (user_id, device_id, session_id);
+
+CREATE TABLE schema_migrations (
+  number integer NOT NULL,
+  name text NOT NULL,
+  checksum text NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
+);
+CREATE UNIQUE INDEX schema_migrations_pkey ON public.schema_migrations USING btree (number);
+
+CREATE TABLE settings (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  tracking_preferences jsonb,
+  privacy_settings jsonb,
+  unit_preferences jsonb,
+  appearance_settings jsonb,
+  group_stamps jsonb,
+  CONSTRAINT settings_id_check CHECK ((id = 'settings'::text)),
+  CONSTRAINT settings_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT settings_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT settings_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0))
+);
+CREATE UNIQUE INDEX settings_pkey ON public.settings USING btree (user_id, id);
+CREATE INDEX settings_updated_idx ON public.settings USING btree (user_id, updated_at);
+CREATE INDEX settings_version_idx ON public.settings USING btree (user_id, server_version);
+CREATE TRIGGER settings_version_grows BEFORE UPDATE ON public.settings FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE signing_keys (
+  id text NOT NULL,
+  secret bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  retired_at timestamp with time zone,
+  CONSTRAINT signing_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT signing_keys_secret_check CHECK ((length(secret) >= 32))
+);
+CREATE UNIQUE INDEX signing_keys_pkey ON public.signing_keys USING btree (id);
+
+CREATE TABLE sync_conflicts (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  device_id uuid NOT NULL,
+  kind text NOT NULL,
+  entity_id text COLLATE "C" NOT NULL,
+  conflict_type text NOT NULL,
+  suggestion text NOT NULL,
+  local_side jsonb NOT NULL,
+  remote_side jsonb NOT NULL,
+  remote_version bigint NOT NULL,
+  reported_version bigint,
+  status text NOT NULL,
+  resolution text,
+  resolution_detail jsonb,
+  owed boolean NOT NULL DEFAULT false,
+  owed_version bigint,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  resolved_at timestamp with time zone,
+  CONSTRAINT sync_conflicts_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT sync_conflicts_status_check CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text]))),
+  CONSTRAINT sync_conflicts_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE
+);
+CREATE INDEX sync_conflicts_entity_idx ON public.sync_conflicts USING btree (user_id, kind, entity_id);
+CREATE INDEX sync_conflicts_pending_idx ON public.sync_conflicts USING btree (user_id, device_id) WHERE ((status = 'open'::text) OR owed);
+CREATE UNIQUE INDEX sync_conflicts_pkey ON public.sync_conflicts USING btree (user_id, id);
+
+CREATE TABLE sync_versions (
+  user_id uuid NOT NULL,
+  version bigint NOT NULL DEFAULT 0,
+  epoch uuid NOT NULL DEFAULT gen_random_uuid(),
+  has_envelopes boolean NOT NULL DEFAULT false,
+  CONSTRAINT sync_versions_pkey PRIMARY KEY (user_id),
+  CONSTRAINT sync_versions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT sync_versions_version_check CHECK ((version >= 0))
+);
+CREATE UNIQUE INDEX sync_versions_pkey ON public.sync_versions USING btree (user_id);
+CREATE TRIGGER sync_versions_forwards BEFORE UPDATE ON public.sync_versions FOR EACH ROW EXECUTE FUNCTION refuse_counter_backwards();
+
+CREATE TABLE trip_days (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  trip_id text COLLATE "C",
+  date date,
+  notes text,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0)),
+  CONSTRAINT trip_days_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT trip_days_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT trip_days_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX trip_days_pkey ON public.trip_days USING btree (user_id, id);
+CREATE INDEX trip_days_trip_idx ON public.trip_days USING btree (user_id, trip_id, date);
+CREATE INDEX trip_days_updated_idx ON public.trip_days USING btree (user_id, updated_at);
+CREATE INDEX trip_days_version_idx ON public.trip_days USING btree (user_id, server_version);
+CREATE TRIGGER trip_days_version_grows BEFORE UPDATE ON public.trip_days FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE trip_members (
+  user_id uuid NOT NULL,
+  trip_id text COLLATE "C" NOT NULL,
+  member_kind text NOT NULL,
+  member_id text COLLATE "C" NOT NULL,
+  version bigint NOT NULL,
+  removed boolean NOT NULL DEFAULT false,
+  CONSTRAINT trip_members_member_kind_check CHECK ((member_kind = ANY (ARRAY['placeVisits'::text, 'photos'::text]))),
+  CONSTRAINT trip_members_pkey PRIMARY KEY (user_id, trip_id, member_kind, member_id),
+  CONSTRAINT trip_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX trip_members_member_idx ON public.trip_members USING btree (user_id, member_kind, member_id);
+CREATE UNIQUE INDEX trip_members_pkey ON public.trip_members USING btree (user_id, trip_id, member_kind, member_id);
+
+CREATE TABLE trips (
+  user_id uuid NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  device_id uuid,
+  server_version bigint NOT NULL,
+  edited_version bigint NOT NULL,
+  local_version bigint,
+  last_modified timestamp(3) with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  deleted_at timestamp with time zone,
+  name text,
+  start_date timestamp(3) with time zone,
+  end_date timestamp(3) with time zone,
+  notes text,
+  total_distance double precision,
+  countries jsonb,
+  created_by text,
+  CONSTRAINT sync_columns_edited_version_check CHECK ((edited_version > 0)),
+  CONSTRAINT sync_columns_server_version_check CHECK ((server_version > 0)),
+  CONSTRAINT trips_check CHECK ((end_date >= start_date)),
+  CONSTRAINT trips_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT trips_total_distance_check CHECK ((total_distance >= (0)::double precision)),
+  CONSTRAINT trips_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  CONSTRAINT trips_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX trips_pkey ON public.trips USING btree (user_id, id);
+CREATE INDEX trips_start_idx ON public.trips USING btree (user_id, start_date) WHERE (deleted_at IS NULL);
+CREATE INDEX trips_updated_idx ON public.trips USING btree (user_id, updated_at);
+CREATE INDEX trips_version_idx ON public.trips USING btree (user_id, server_version);
+CREATE TRIGGER trips_version_grows BEFORE UPDATE ON public.trips FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
+
+CREATE TABLE user_credentials (
+  user_id uuid NOT NULL,
+  password_hash text NOT NULL,
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT user_credentials_pkey PRIMARY KEY (user_id),
+  CONSTRAINT user_credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX user_credentials_pkey ON public.user_credentials USING btree (user_id);
+
+CREATE TABLE users (
+  id uuid NOT NULL,
+  email text NOT NULL,
+  display_name text NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  disabled_at timestamp with time zone,
+  CONSTRAINT users_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 100))),
+  CONSTRAINT users_email_check CHECK (((email = btrim(email)) AND ((length(email) >= 3) AND (length(email) <= 254)))),
+  CONSTRAINT users_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
+CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id);
+
+CREATE OR REPLACE FUNCTION public.refuse_counter_backwards()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NEW.version < OLD.version THEN
+    RAISE EXCEPTION 'a sync counter never runs backwards' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_version_backwards()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NEW.server_version <= OLD.server_version THEN
+    RAISE EXCEPTION 'the version of a row in % must grow', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $function$;
