@@ -76,9 +76,9 @@ function importedNames(text: string, from: string, path: string): { names: strin
 
 function isAllowedUpwards({ path, text }: Source, target: string): boolean {
   const { names, typeOnly } = importedNames(text, target, path);
-  return (
-    typeOnly && names.every((name) => typesUpwards.some(([type, file]) => type === name && file === target))
-  );
+  const isListed = (name: string) => typesUpwards.some(([type, file]) => type === name && file === target);
+  // No names at all is an import of everything, or for its effects.
+  return names.length > 0 && typeOnly && names.every(isListed);
 }
 
 describe("imports", () => {

@@ -1,4 +1,3 @@
-import type postgres from "postgres";
 import { atMost, type Figure, ratioOf, type Turn, whole } from "./figure.ts";
 import { megabyte, watchGrowth } from "./memory.ts";
 import { BenchPhone } from "./phone.ts";
@@ -31,17 +30,24 @@ async function syncAll(phone: BenchPhone, points: number): Promise<number> {
 }
 
 /** @returns seconds */
-async function copyAll(sql: postgres.Sql, { userId }: BenchPhone): Promise<number> {
-  const began = performance.now();
-  const rows = await sql
-    .unsafe(
-      `COPY (SELECT ${givenColumns} FROM location_samples WHERE user_id = '${userId}' ORDER BY server_version) TO STDOUT`,
-    )
-    .readable();
-  let bytes = 0;
-  for await (const piece of rows) bytes += (piece as Buffer).length;
-  if (bytes === 0) throw new Error("COPY gave nothing");
-  return (performance.now() - began) / 1000;
+async function copyAll({ server, userId }: BenchPhone): Promise<number> {
+  // A connection of its own: after a COPY that was read under back pressure, the driver may not wake up again.
+  const sql = server.connect();
+  try {
+    await sql`SELECT 1`;
+    const began = performance.now();
+    const rows = await sql
+      .unsafe(
+        `COPY (SELECT ${givenColumns} FROM location_samples WHERE user_id = '${userId}' ORDER BY server_version) TO STDOUT`,
+      )
+      .readable();
+    let bytes = 0;
+    for await (const piece of rows) bytes += (piece as Buffer).length;
+    if (bytes === 0) throw new Error("COPY gave nothing");
+    return (performance.now() - began) / 1000;
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
 }
 
 /** A first page, looked at: the rates below would mean nothing if points were missing. */
@@ -59,18 +65,13 @@ async function restart(server: BenchServer, phone: BenchPhone, newest: number): 
   await Bun.sleep(1_000);
 }
 
-async function takeTurns(server: BenchServer, phone: BenchPhone, points: number): Promise<Turn[]> {
-  const sql = server.connect();
-  try {
-    const measured: Turn[] = [];
-    for (let turn = 0; turn < turns; turn++) {
-      const ours = points / (await syncAll(phone, points));
-      measured.push({ ours, postgres: points / (await copyAll(sql, phone)) });
-    }
-    return measured;
-  } finally {
-    await sql.end();
+async function takeTurns(phone: BenchPhone, points: number): Promise<Turn[]> {
+  const measured: Turn[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const ours = points / (await syncAll(phone, points));
+    measured.push({ ours, postgres: points / (await copyAll(phone)) });
   }
+  return measured;
 }
 
 async function seed(server: BenchServer, phone: BenchPhone, points: number): Promise<void> {
@@ -90,7 +91,7 @@ export async function measureFirstSync(server: BenchServer, points: number): Pro
   await restart(server, phone, points);
   const slow = await watchGrowth(server.pid, () => readSlowly(phone, slowPages, slowBytesPerSecond));
   await restart(server, phone, points);
-  const fast = await watchGrowth(server.pid, () => takeTurns(server, phone, points));
+  const fast = await watchGrowth(server.pid, () => takeTurns(phone, points));
   const speed = `${slowBytesPerSecond / megabyte} MB/s`;
   return [
     ratioOf(`first sync of ${whole(points)} points`, fast.result, 0.4),

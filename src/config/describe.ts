@@ -3,19 +3,19 @@ import { variables } from "./variables.ts";
 
 const escapePipes = (text: string) => text.replaceAll("|", "\\|");
 
-function row(variable: Variable): string {
-  const names = variable.names.map((name) => `\`${name}\``).join(", ");
-  return `| ${names} | ${escapePipes(variable.fallbackNote)} | ${escapePipes(variable.doc)} |`;
+function cells({ names, fallbackNote, doc }: Variable): string[] {
+  return [names.map((name) => `\`${name}\``).join(", "), fallbackNote, doc].map(escapePipes);
 }
 
-/** The table of all settings in Markdown, as it stands in docs/configuration.md. */
+/** The table of all settings in Markdown, as it stands in docs/configuration.md and as the formatter leaves it. */
 export function describeVariables(): string {
-  return [
-    "| variable | default | meaning |",
-    "| --- | --- | --- |",
-    ...Object.values(variables).map(row),
-    "",
-  ].join("\n");
+  const rows = [["variable", "default", "meaning"], ...Object.values(variables).map(cells)];
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const [head = "", ...body] = rows.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`,
+  );
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [head, rule, ...body, ""].join("\n");
 }
 
 function distance(a: string, b: string): number {

@@ -13,14 +13,26 @@ export const instantSql = (expression: string) =>
 const orNull = (expression: string) => `coalesce(${expression}, 'null')`;
 const isDerived = (node: FieldTree[string]): node is Derived => "sql" in node && typeof node.sql === "string";
 
-/** SQL of the JSON text of one column; null when the column is. */
+/**
+ * SQL of an instant without the closing `Z"`, for one that has whole milliseconds: a microsecond more makes Postgres
+ * write the fraction in full, and it is cut off again. Costs two thirds of what to_char() does.
+ */
+const wholeInstantSql = (expression: string) =>
+  `left(to_json(${expression} AT TIME ZONE 'UTC' + interval '1 us')::text, 24)`;
+
+/**
+ * Arguments of concat() that spell one column. It leaves nulls out, so a second argument stands for them: it writes
+ * numbers without the detour through a text of their own that coalesce() would need.
+ */
 function columnSql(column: Column): string {
   const name = `t."${column.name}"`;
   const type = column.getSQLType();
-  if (type.startsWith("timestamp")) return `'"' || ${instantSql(name)} || '"'`;
-  if (type === "text") return `to_json(${name})::text`;
-  if (type === "date") return `'"' || ${name}::text || '"'`;
-  return `${name}::text`;
+  const ifNull = `CASE WHEN ${name} IS NULL THEN 'null'`;
+  if (type === "timestamp(3) with time zone") return `${wholeInstantSql(name)}, ${ifNull} ELSE 'Z"' END`;
+  if (type === "date") return orNull(`'"' || ${name}::text || '"'`);
+  if (type === "text") return `to_json(${name}), ${ifNull} END`;
+  // As text of its own a boolean is "true", else it would be "t".
+  return `${type === "boolean" ? `${name}::text` : name}, ${ifNull} END`;
 }
 
 function firstColumn(tree: FieldTree): Column | null {
@@ -28,7 +40,7 @@ function firstColumn(tree: FieldTree): Column | null {
 }
 
 function nodeSql(node: FieldTree[string]): string {
-  if (node instanceof Column) return orNull(columnSql(node));
+  if (node instanceof Column) return columnSql(node);
   if (isDerived(node)) return orNull(node.sql);
   const first = firstColumn(node);
   const object = `concat('{', ${membersSql(node)}, '}')`;
@@ -48,10 +60,10 @@ export function contentSql({ fields }: Pick<Entity, "fields">): string {
 }
 
 const commonMembers = [
-  `',"localVersion":', coalesce(t.local_version::text, 'null')`,
+  `',"localVersion":', t.local_version, CASE WHEN t.local_version IS NULL THEN 'null' END`,
   `',"serverVersion":', t.server_version`,
-  `',"lastModified":"', ${instantSql("coalesce(t.last_modified, t.updated_at)")}, '"'`,
-  `',"deviceId":', coalesce('"' || t.device_id::text || '"', 'null')`,
+  `',"lastModified":', ${wholeInstantSql("coalesce(t.last_modified, date_trunc('milliseconds', t.updated_at))")}, 'Z"'`,
+  `',"deviceId":', CASE WHEN t.device_id IS NULL THEN 'null' ELSE '"' END, t.device_id, CASE WHEN t.device_id IS NOT NULL THEN '"' END`,
 ].join(", ");
 
 /** SQL of a whole entity as phones are given it. Ids need no escaping: they are of a few plain characters. */

@@ -32,7 +32,8 @@ const second = step(2, "ALTER TABLE one ADD COLUMN extra int");
 const third = step(3, "CREATE TABLE three (id int)");
 const broken = step(2, "CREATE TABLE two (id int); INSERT INTO one VALUES (2); SELECT 1/0");
 
-const rows = async (query: string) => (await open().sql.unsafe(query)).map((row): Record<string, unknown> => ({ ...row }));
+const rows = async (query: string) =>
+  (await open().sql.unsafe(query)).map((row): Record<string, unknown> => ({ ...row }));
 const applied = () =>
   rows("SELECT number, name, length(checksum) AS digits FROM schema_migrations ORDER BY number");
 const tables = async () =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { type Person, register } from "../accounts/people.ts";
@@ -49,10 +49,20 @@ function postmaster(): number {
   return Number(readFileSync(join(postgres.socketDir, "data/postmaster.pid"), "utf8").split("\n")[0]);
 }
 
+const parentOf = (pid: string) =>
+  Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, { encoding: "utf8" }))?.[1]);
+
 /** The server process of Postgres and all that it has started. */
 function processes(): number[] {
-  const children = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(postmaster())]).stdout.toString();
-  return [postmaster(), ...children.split("\n").map(Number).filter(Boolean)];
+  const server = postmaster();
+  const children = readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && parentOf(name) === server;
+    } catch {
+      return false; // It ended while the list was read.
+    }
+  });
+  return [server, ...children.map(Number)];
 }
 
 async function expectAway(withinMs: number): Promise<void> {

@@ -83,7 +83,7 @@ describe("told to stop", () => {
     expect(existsSync(server.dataDir)).toBe(true);
   });
 
-  test("it waits ten seconds for what does not finish, and no longer; nothing of it is written", async () => {
+  test("it waits ten seconds for what does not finish, and no longer", async () => {
     const server = await startOnOwnDatabase();
     const request = await begin(server);
     const startedAt = performance.now();

@@ -157,7 +157,7 @@ describe("a base ahead of the account", () => {
 });
 
 describe("an absurd cursor", () => {
-  test.each([-1, 0.5, 1e15 + 1, 1e16, 2 ** 53, 1e300, "12", true, [], {}])(
+  test.each([[-1], [0.5], [1e15 + 1], [1e16], [2 ** 53], [1e300], ["12"], [true], [[]], [{}]] as [unknown][])(
     "%p is 400",
     async (lastSyncVersion) => {
       const device = await newDevice(server);
