@@ -99,6 +99,7 @@ export class BenchServer {
 function environment(dataDir: string, port: number): Record<string, string> {
   const limits = ["AUTH", "SYNC", "LOCATION_BATCH", "PHOTO_UPLOAD", "DEFAULT"];
   return {
+    ...JSON.parse(process.env.BENCH_SERVER_ENV ?? "{}"),
     PATH: process.env.PATH ?? "",
     HOME: process.env.HOME ?? dataDir,
     DATA_DIR: dataDir,

@@ -82,7 +82,7 @@ export function readChange(
   const item = withId(raw, fixedId, encrypted);
   const invalid = (message: string): InvalidItem => ({
     kind: entity.kind,
-    id: typeof item.id === "string" ? item.id.slice(0, 128) : "",
+    id: typeof item.id === "string" || typeof item.id === "number" ? String(item.id).slice(0, 128) : "",
     message,
   });
   const meta = common.safeParse(item);

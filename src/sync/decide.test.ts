@@ -291,8 +291,13 @@ describe("the last writer wins", () => {
     ["one of unknown time loses", at({ change: change({ lastModified: null }) }), loses],
     [
       "whoever knew of it writes without a conflict",
-      at({ change: change({ base: 5, lastModified: early }) }),
-      written(mine),
+      at({ change: change({ base: 5 }) }),
+      { ...written(mine), lastModified: late },
+    ],
+    [
+      "also by a clock that is behind, and is kept as later than what it replaced",
+      at({ stored: stored({ lastModified: late }), change: change({ base: 5, lastModified: early }) }),
+      { ...written(mine), lastModified: "2025-01-02T00:00:00.001Z" },
     ],
     ["the same again", at({ change: change({ content: theirs, lastModified: early }) }), nothing],
     [

@@ -1,7 +1,7 @@
 import type { Outcome } from "./apply-changes.ts";
 import type { InvalidItem } from "./change.ts";
 import { localSide, remoteSide } from "./conflicts.ts";
-import type { DeltaResult } from "./delta.ts";
+import type { DeltaResult } from "./delta-page.ts";
 import { type Kind, kinds, type Registry } from "./entity.ts";
 import { snapshotMap } from "./snapshot-map.ts";
 

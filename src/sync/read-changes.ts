@@ -42,7 +42,7 @@ export interface ReadOptions {
  * Characters of a page at most. What is read here is held until the phone has taken it, so this bounds the
  * memory of an answer; 20,000 points are about 7 million.
  */
-const pageCharacters = 12_000_000;
+const pageCharacters = 4_000_000;
 /** Rows read at once, and characters that such a read should stay near. */
 const largestChunk = 2000;
 const chunkCharacters = 1_000_000;

@@ -28,7 +28,7 @@ function columnSql(column: Column): string {
   const name = `t."${column.name}"`;
   const type = column.getSQLType();
   const ifNull = `CASE WHEN ${name} IS NULL THEN 'null'`;
-  if (type === "timestamp(3) with time zone") return `${wholeInstantSql(name)}, ${ifNull} ELSE 'Z"' END`;
+  if (type.startsWith("timestamp")) return `${wholeInstantSql(name)}, ${ifNull} ELSE 'Z"' END`;
   if (type === "date") return orNull(`'"' || ${name}::text || '"'`);
   if (type === "text") return `to_json(${name}), ${ifNull} END`;
   // As text of its own a boolean is "true", else it would be "t".

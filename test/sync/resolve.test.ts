@@ -223,26 +223,20 @@ describe("compare-and-set", () => {
   ];
   test.each(moves)("refuses with the conflict as it is now after %s", async (_name, fields, shown) => {
     const { first, second, conflictId } = await conflict();
-    await first.sync({ placeVisits: [visit("v", { localVersion: 3, serverVersion: 2, ...fields })] });
+    let localVersion = 2;
+    const move = async (more: Fields) => {
+      const serverVersion = await first.counter();
+      await first.sync({
+        placeVisits: [visit("v", { ...more, serverVersion, localVersion: ++localVersion })],
+      });
+    };
     for (const resolution of ["KEEP_LOCAL", "KEEP_REMOTE", "MERGE", "MANUAL"]) {
+      // A refusal refreshes the conflict; so the entity moves before each resolution.
+      await move({ address: resolution });
+      await move(fields);
       const { status, json } = await second.resolve(conflictId, resolution, { notes: "both" });
       expect([status, json.error]).toEqual([409, "VERSION_CONFLICT"]);
       expect(json.conflict).toMatchObject({ conflictId, entityId: "v", remoteVersion: shown });
-      // Refreshed by that refusal: now the device has seen it. Moved once more for the next resolution.
-      await first.sync({
-        placeVisits: [
-          visit("v", {
-            localVersion: Date.now(),
-            serverVersion: 1e6,
-            address: resolution,
-            ...fields,
-            syncAction: "CREATE",
-          }),
-        ],
-      });
-      await first.sync({
-        placeVisits: [visit("v", { localVersion: Date.now() + 9, serverVersion: 1e7, ...fields })],
-      });
     }
     expect(await first.conflicts("open")).toHaveLength(1);
   });

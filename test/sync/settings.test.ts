@@ -133,7 +133,7 @@ describe("by REST", () => {
     expect(await device.call("GET", "/settings")).toEqual({
       ...defaultSettings,
       serverVersion: 0,
-      lastModified: null,
+      lastModified: "1970-01-01T00:00:00.000Z",
     });
   });
 
