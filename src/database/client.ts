@@ -1,3 +1,5 @@
+import type { SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 
@@ -69,6 +71,19 @@ function preparingInTransactions(client: postgres.Sql): postgres.Sql {
     begin((tx) => run(preparing(tx)))) as postgres.Sql["begin"];
   return preparing(client);
 }
+
+/**
+ * Runs a query and hands its values over as the bytes that Postgres sent: for text by the megabyte, which only passes
+ * through. Drizzle has no way to ask its driver for that.
+ * @returns a list of values a row; null where the value is
+ */
+export async function executeRaw(tx: Transaction, query: SQL): Promise<(Uint8Array | null)[][]> {
+  const { sql: text, params } = dialect.sqlToQuery(query);
+  const { client } = (tx as unknown as { session: { client: postgres.TransactionSql } }).session;
+  return client.unsafe(text, params as postgres.ParameterOrJSON<never>[]).raw();
+}
+
+const dialect = new PgDialect();
 
 /** Opens a pool. Nothing connects before the first query. int8 comes as a number: versions stay below 2^53. */
 export function connect(target: ConnectionTarget, poolSize: number): DatabaseClient {

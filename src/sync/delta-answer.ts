@@ -63,9 +63,12 @@ function frameOf(registry: Registry, result: DeltaResult, invalid: readonly Inva
   };
 }
 
-function* listText(name: string, texts: readonly string[]): Generator<string> {
+function* listText(name: string, texts: readonly Uint8Array[]): Generator<string | Uint8Array> {
   yield `"${name}":[`;
-  for (const [index, text] of texts.entries()) yield index === 0 ? text : `,${text}`;
+  for (const [index, text] of texts.entries()) {
+    if (index > 0) yield ",";
+    yield text;
+  }
   yield "]";
 }
 
@@ -74,12 +77,14 @@ function* answerText(
   registry: Registry,
   result: DeltaResult,
   invalid: readonly InvalidItem[],
-): Generator<string> {
+): Generator<string | Uint8Array> {
   const { lists } = result.page;
   yield `${JSON.stringify(frameOf(registry, result, invalid)).slice(0, -1)},"remoteChanges":{`;
   for (const kind of kinds) {
-    if (kind === "settings") yield `"settings":${lists.get(kind)?.live[0] ?? "null"}`;
-    else yield* listText(kind, lists.get(kind)?.live ?? []);
+    if (kind === "settings") {
+      yield '"settings":';
+      yield lists.get(kind)?.live[0] ?? "null";
+    } else yield* listText(kind, lists.get(kind)?.live ?? []);
     yield ",";
   }
   yield `"deletedIds":{`;
@@ -90,46 +95,14 @@ function* answerText(
   yield "}}}";
 }
 
-/** Joins small pieces, so that a stream does not consist of commas. */
-function* inPieces(texts: Iterable<string>, characters: number): Generator<string> {
-  let piece = "";
+/** Bytes up to which an answer is sent whole, with its length, and pieces of a larger one are joined. */
+const pieceBytes = 256 * 1024;
+
+/** Joins small pieces, so that a stream does not consist of commas; large ones are passed on as they are. */
+function* inPieces(texts: Iterable<string | Uint8Array>): Generator<Uint8Array> {
+  let small: Buffer[] = [];
+  let length = 0;
   for (const text of texts) {
-    piece += text;
-    if (piece.length < characters) continue;
-    yield piece;
-    piece = "";
+    const piece = Buffer.from(text as Uint8Array<ArrayBuffer>);
   }
-  yield piece;
-}
-
-/** Characters up to which an answer is sent whole, with its length. */
-const pieceCharacters = 256 * 1024;
-
-/**
- * The answer to a delta. A large one is handed out only as fast as the phone takes it: pieces are encoded when they
- * are asked for.
- */
-export function deltaResponse(
-  registry: Registry,
-  result: DeltaResult,
-  invalid: readonly InvalidItem[],
-): Response {
-  const pieces = inPieces(answerText(registry, result, invalid), pieceCharacters);
-  const headers = { "Content-Type": "application/json; charset=utf-8" };
-  const first = pieces.next().value ?? "";
-  const second = pieces.next();
-  if (second.done) return new Response(first, { headers });
-  const encoder = new TextEncoder();
-  const waiting = [first, second.value];
-  const body = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const next = waiting.shift() ?? pieces.next().value;
-        if (next === undefined) controller.close();
-        else controller.enqueue(encoder.encode(next));
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  return new Response(body, { headers });
 }

@@ -1,5 +1,5 @@
 import { getTableName, type SQL, sql } from "drizzle-orm";
-import type { Transaction } from "../database/client.ts";
+import { executeRaw, type Transaction } from "../database/client.ts";
 import { arrayLiteral } from "./array-literal.ts";
 import type { Entity, Kind, Registry } from "./entity.ts";
 import { entitySql, envelopeSql } from "./wire-sql.ts";
@@ -7,10 +7,10 @@ import { entitySql, envelopeSql } from "./wire-sql.ts";
 /** Ids by kind. */
 export type IdsByKind = ReadonlyMap<Kind, readonly string[]>;
 
-/** Changes of one kind as JSON text: members of an array, already joined by commas. */
+/** Changes of one kind as JSON text in UTF-8: members of an array, already joined by commas. */
 export interface ChangeTexts {
-  readonly live: string[];
-  readonly deleted: string[];
+  readonly live: Uint8Array[];
+  readonly deleted: Uint8Array[];
 }
 
 /** A page of changes, in the order of their versions. */
@@ -39,13 +39,13 @@ export interface ReadOptions {
 }
 
 /**
- * Characters of a page at most. What is read here is held until the phone has taken it, so this bounds the
- * memory of an answer; 20,000 points are about 7 million.
+ * Bytes of a page at most, give or take a read. What is read here is held until the phone has taken it, so this bounds
+ * the memory of an answer. A point is about 350 bytes.
  */
-const pageCharacters = 4_000_000;
-/** Rows read at once, and characters that such a read should stay near. */
+const pageBytes = 4_000_000;
+/** Rows read at once, and bytes that such a read should stay near. */
 const largestChunk = 2000;
-const chunkCharacters = 1_000_000;
+const chunkBytes = 1_000_000;
 
 /** Cuts the next few changes: how many of each kind, and the version of the last. */
 async function cutChunk(
@@ -75,14 +75,14 @@ async function cutChunk(
 /** Collects the texts of a page as they come. */
 class Page {
   readonly lists = new Map<Kind, ChangeTexts>();
-  characters = 0;
+  bytes = 0;
 
-  add(kind: Kind, live: string | null, deleted: string | null): void {
+  add(kind: Kind, live: Uint8Array | null, deleted: Uint8Array | null): void {
     const list = this.lists.get(kind) ?? { live: [], deleted: [] };
     if (live) list.live.push(live);
     if (deleted) list.deleted.push(deleted);
     this.lists.set(kind, list);
-    this.characters += (live?.length ?? 0) + (deleted?.length ?? 0);
+    this.bytes += (live?.byteLength ?? 0) + (deleted?.byteLength ?? 0);
   }
 }
 
@@ -107,10 +107,12 @@ async function readKind(
   where: SQL,
   page: Page,
 ): Promise<void> {
-  const [row] = await tx.execute<{ live: string | null; deleted: string | null }>(sql`
-    SELECT string_agg(json, ',') AS live, string_agg('"' || id || '"', ',') FILTER (WHERE deleted) AS deleted
-    FROM (SELECT * FROM (${rowsOf(entity, options, where)}) rows ORDER BY version) changes`);
-  page.add(entity.kind, row?.live ?? null, row?.deleted ?? null);
+  const [[live, deleted] = []] = await executeRaw(
+    tx,
+    sql`SELECT string_agg(json, ','), string_agg('"' || id || '"', ',') FILTER (WHERE deleted)
+    FROM (SELECT * FROM (${rowsOf(entity, options, where)}) rows ORDER BY version) changes`,
+  );
+  page.add(entity.kind, live ?? null, deleted ?? null);
 }
 
 async function readRange(
@@ -159,9 +161,8 @@ async function readWindow(
     taken += cut.rows;
     if (cut.rows < chunk) return { upTo: options.to, hasMore: false };
     from = cut.upTo;
-    if (taken >= options.limit || page.characters >= pageCharacters) break;
-    const charactersPerRow = Math.max(1, page.characters / taken);
-    const near = Math.max(20, Math.floor(chunkCharacters / charactersPerRow));
+    if (taken >= options.limit || page.bytes >= pageBytes) break;
+    const near = Math.max(20, Math.floor(chunkBytes / Math.max(1, page.bytes / taken)));
     chunk = Math.min(largestChunk, options.limit - taken, near);
   }
   const rest = from < options.to ? await cutChunk(tx, registry, options, from, 1) : { rows: 0 };

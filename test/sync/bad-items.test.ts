@@ -56,7 +56,7 @@ const bad: Bad[] = [
   ["an id with half a character", "placeVisits", visit("a\ud83d"), "a\ud83d"],
   ["an id of 129 characters", "placeVisits", visit("x".repeat(129)), "x".repeat(128)],
   ["no id", "placeVisits", visit("", { id: undefined }), ""],
-  ["a number for an id", "placeVisits", visit("", { id: 7 }), ""],
+  ["a number for an id", "placeVisits", visit("", { id: 7 }), "7"],
   ["an object for an id", "placeVisits", visit("", { id: {} }), ""],
   ["null for an item", "placeVisits", null, ""],
   ["a text for an item", "placeVisits", "visit", ""],
