@@ -98,11 +98,47 @@ function* answerText(
 /** Bytes up to which an answer is sent whole, with its length, and pieces of a larger one are joined. */
 const pieceBytes = 256 * 1024;
 
-/** Joins small pieces, so that a stream does not consist of commas; large ones are passed on as they are. */
+/** Joins small pieces, so that a stream does not consist of commas; large ones pass through as they are. */
 function* inPieces(texts: Iterable<string | Uint8Array>): Generator<Uint8Array> {
-  let small: Buffer[] = [];
-  let length = 0;
+  let small: Uint8Array[] = [];
+  let bytes = 0;
   for (const text of texts) {
-    const piece = Buffer.from(text as Uint8Array<ArrayBuffer>);
+    const piece = typeof text === "string" ? Buffer.from(text) : text;
+    if (bytes > 0 && bytes + piece.byteLength > pieceBytes) {
+      yield Buffer.concat(small);
+      small = [];
+      bytes = 0;
+    }
+    if (piece.byteLength > pieceBytes) yield piece;
+    else {
+      small.push(piece);
+      bytes += piece.byteLength;
+    }
   }
+  yield Buffer.concat(small);
+}
+
+/** The answer to a delta. A large one is handed out only as fast as the phone takes it. */
+export function deltaResponse(
+  registry: Registry,
+  result: DeltaResult,
+  invalid: readonly InvalidItem[],
+): Response {
+  const pieces = inPieces(answerText(registry, result, invalid));
+  const headers = { "Content-Type": "application/json; charset=utf-8" };
+  const first = pieces.next().value ?? new Uint8Array();
+  const second = pieces.next();
+  if (second.done) return new Response(first as Uint8Array<ArrayBuffer>, { headers });
+  const waiting = [first, second.value];
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const next = waiting.shift() ?? pieces.next().value;
+        if (next === undefined) controller.close();
+        else controller.enqueue(next);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers });
 }

@@ -104,6 +104,17 @@ test("half of a surrogate pair in a text is no reason to refuse it", async () =>
     notes: "cut \ufffd",
     placeName: "\ufffd",
   });
+  // As JSON, too, where it would be an escape that Postgres refuses.
+  await device.sync({
+    trips: [trip("t", { countries: ["\ud83d"] })],
+    photos: [photo("p", { exifData: { cameraModel: "\ud83d" } })],
+    settings: { unitPreferences: { distanceUnit: "\ud83d" } },
+  });
+  expect(await device.call("GET", "/trips/t")).toMatchObject({ countries: ["\ufffd"] });
+  expect(await device.call("GET", "/photos/p")).toMatchObject({ exifData: { cameraModel: "\ufffd" } });
+  expect(await device.call("GET", "/settings")).toMatchObject({
+    unitPreferences: { distanceUnit: "\ufffd" },
+  });
 });
 
 test("keys that nobody knows are no reason either", async () => {

@@ -326,8 +326,10 @@ describe("a device that turns to encrypted mode", () => {
     expect((await second.sync({}, sealed)).remoteChanges.placeVisits).toEqual([]);
   });
 
-  test.each([1, 2, 3, 7])("also in pages of %d, each of which is lost once", async (limit) => {
-    const [, second] = await turning();
+  test.each([1, 2, 3, 7, 11, 12, 13])("also in pages of %d, each of which is lost once", async (limit) => {
+    const [first, second] = await turning();
+    // With this, a page of twelve ends at the very cursor that the device comes with.
+    await first.sync({ placeVisits: [visit("last")] });
     const got = new Set<string>();
     for (let page = 0; page < 40; page++) {
       await second.syncAndLose({}, { ...sealed, limit });

@@ -248,6 +248,15 @@ test("a compare-and-set that is refused changes nothing, and its sender is told"
   expect(await first.call("GET", "/place-visits/v")).toMatchObject({ notes: "first" });
 });
 
+test("a compare-and-set of the device that wrote last is no exception: rule 4 is for deltas", async () => {
+  const [first] = await edited();
+  expect((await first.request("PUT", "/place-visits/v", { expectedVersion: 1, notes: "blind" })).status).toBe(
+    409,
+  );
+  expect((await first.request("POST", "/place-visits", visit("v", { notes: "blind" }))).status).toBe(409);
+  expect(await first.call("GET", "/place-visits/v")).toMatchObject({ notes: "first", serverVersion: 2 });
+});
+
 test("a point is stored, known already, or rejected", async () => {
   const [first] = await twoDevices(server);
   const answer = await first.sync({
