@@ -42,7 +42,7 @@ export interface ReadOptions {
  * Bytes of a page at most, give or take a read. What is read here is held until the phone has taken it, so this bounds
  * the memory of an answer. A point is about 350 bytes.
  */
-const pageBytes = 4_000_000;
+const pageBytes = 9_000_000;
 /** Rows read at once, and bytes that such a read should stay near. */
 const largestChunk = 4000;
 const chunkBytes = 1_000_000;
