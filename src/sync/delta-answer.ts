@@ -134,7 +134,7 @@ export function deltaResponse(
     {
       pull(controller) {
         const next = waiting.shift() ?? pieces.next().value;
-        if (next === undefined) { controller.close(); Bun.gc(false); }
+        if (next === undefined) controller.close();
         else controller.enqueue(next);
       },
     },
