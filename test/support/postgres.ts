@@ -97,7 +97,9 @@ function packagedBinaries(folder: string): string {
   for (const link of links) {
     const target = join(folder, link.target);
     mkdirSync(dirname(target), { recursive: true });
-    if (!existsSync(target)) symlinkSync(basename(link.source), target);
+    // One that the product made in the package was copied with its absolute path, which this account may not reach.
+    rmSync(target, { force: true });
+    symlinkSync(basename(link.source), target);
   }
   return join(copy, "bin");
 }
