@@ -98,6 +98,9 @@ function* answerText(
 /** Bytes up to which an answer is sent whole, with its length, and pieces of a larger one are joined. */
 const pieceBytes = 256 * 1024;
 
+/** Bytes of an answer that are worth collecting at once. */
+const wasteBytes = 2_000_000;
+
 /** Joins small pieces, so that a stream does not consist of commas; large ones pass through as they are. */
 function* inPieces(texts: Iterable<string | Uint8Array>): Generator<Uint8Array> {
   let small: Uint8Array[] = [];
@@ -130,12 +133,18 @@ export function deltaResponse(
   const second = pieces.next();
   if (second.done) return new Response(first as Uint8Array<ArrayBuffer>, { headers });
   const waiting = [first, second.value];
+  let sent = 0;
   const body = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
         const next = waiting.shift() ?? pieces.next().value;
-        if (next === undefined) controller.close();
-        else controller.enqueue(next);
+        if (next) {
+          sent += next.byteLength;
+          return controller.enqueue(next);
+        }
+        controller.close();
+        // The collector goes by the memory of the machine: left alone, it would let a long sync pile up its pages.
+        if (sent >= wasteBytes) Bun.gc(true);
       },
     },
     { highWaterMark: 0 },
