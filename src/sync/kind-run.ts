@@ -213,9 +213,11 @@ export async function runKind(
   input: ApplyInput,
   counter: Counter,
 ): Promise<KindResult> {
-  const stored = await readAll(tx, entity, input.writer.userId, changes, counter);
-  const standing =
-    (await entity.repeats?.findStanding(tx, input.writer, changes)) ?? new Map<string, string>();
+  // Sent one behind the other: Postgres looks for the first while the second is still being written down.
+  const [stored, standing] = await Promise.all([
+    readAll(tx, entity, input.writer.userId, changes, counter),
+    entity.repeats?.findStanding(tx, input.writer, changes) ?? new Map<string, string>(),
+  ]);
   const open = input.pending.filter(({ status }) => status === "open");
   const pending = new Map(
     open.map((conflict) => [keyOf({ kind: conflict.kind, id: conflict.entityId }), conflict]),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { plainText } from "../http/text-schema.ts";
-import { formatInstant, readInstant } from "./instant.ts";
+import { formatInstant, isInOneSpelling, readInstant } from "./instant.ts";
 
 /** Versions and cursors beyond this are refused. */
 export const largestVersion = 1e15;
@@ -21,6 +21,7 @@ export const version = z
 
 /** An instant, read into its one spelling. */
 export const instant = z.string("must be an instant").transform((text, context) => {
+  if (isInOneSpelling(text)) return text;
   const millis = readInstant(text);
   if (millis !== null) return formatInstant(millis);
   context.addIssue({
