@@ -40,8 +40,9 @@ export async function serve(options: GlobalOptions): Promise<void> {
   const context = await open(config, stop);
   if (context === null) return;
   try {
-    const app = createApp(context);
+    const app = createApp(context, { scheduled: true });
     const server = listen({ ...context, handle: (request) => app.handle(request) });
+    context.address.listening(server.url);
     context.log.info({ url: server.url }, "listening");
     try {
       context.log.info({ signal: await stop.asked }, "stopping");

@@ -1,4 +1,5 @@
 import initial from "./0001_initial.sql" with { type: "text" };
+import pictures from "./0002_pictures.sql" with { type: "text" };
 
 export interface Migration {
   /** Position in the list, from 1. */
@@ -8,4 +9,7 @@ export interface Migration {
 }
 
 /** All migrations in order. Append only: what has run somewhere is never edited. */
-export const migrations: readonly Migration[] = [{ number: 1, name: "initial", sql: initial }];
+export const migrations: readonly Migration[] = [
+  { number: 1, name: "initial", sql: initial },
+  { number: 2, name: "pictures", sql: pictures },
+];

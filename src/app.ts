@@ -6,16 +6,19 @@ import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { errorResponse, logError, toAppError } from "./http/error-response.ts";
 import { allowedMethods } from "./http/methods.ts";
+import { schedule } from "./jobs/schedule-routes.ts";
 import { locationRoutes } from "./journal/location-routes.ts";
 import { photoRoutes } from "./journal/photo-routes.ts";
 import { placeVisitRoutes } from "./journal/place-visit-routes.ts";
 import { settingsRoutes } from "./journal/settings-routes.ts";
 import { tripDayRoutes } from "./journal/trip-day-routes.ts";
 import { tripRoutes } from "./journal/trip-routes.ts";
+import { pictureRoutes } from "./photos/picture-routes.ts";
+import { storageRoutes } from "./storage/storage-routes.ts";
 import { syncRoutes } from "./sync/routes.ts";
 
-/** Every feature of the server, one line each. */
-export function createApp(context: Context) {
+/** Every feature of the server, one line each. @param scheduled whether it also does what it does by itself */
+export function createApp(context: Context, { scheduled = false } = {}) {
   const { log, requests } = context;
   const app = new Elysia()
     // First of all: whatever a later line throws is rendered here and nowhere else.
@@ -26,6 +29,8 @@ export function createApp(context: Context) {
       return errorResponse(told, requestId);
     })
     .use(healthRoutes(context))
+    .use(storageRoutes(context))
+    .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api
         .use(healthRoutes(context))
@@ -37,6 +42,7 @@ export function createApp(context: Context) {
         .use(tripRoutes(context))
         .use(tripDayRoutes(context))
         .use(photoRoutes(context))
+        .use(pictureRoutes(context))
         .use(settingsRoutes(context)),
     );
 

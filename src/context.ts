@@ -12,16 +12,25 @@ import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
 import { LogMailer, type PasswordResetMailer } from "./email/log-mailer.ts";
+import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
-import { registry } from "./journal/registry.ts";
+import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
 import { createLog, type Log } from "./log.ts";
+import { createPhotos, type Photos } from "./photos/photos.ts";
+import { PictureLinks } from "./photos/picture-links.ts";
+import { presentPhoto } from "./photos/shown-photo.ts";
+import type { Sweeper } from "./photos/sweeper.ts";
+import { openStorage } from "./storage/open-storage.ts";
+import { loadSecret } from "./storage/server-secret.ts";
+import { SignedUrls } from "./storage/signed-urls.ts";
+import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
 
 /** Everything that the features are made of, built once. */
-export interface Context {
+export interface Context extends Photos {
   readonly config: Config;
   readonly log: Log;
   readonly db: Database;
@@ -35,6 +44,10 @@ export interface Context {
   readonly accountQueue: AccountQueue;
   readonly resources: Resources;
   readonly statistics: StatisticsReader;
+  /** What links start with. */
+  readonly address: PublicAddress;
+  readonly storage: ObjectStorage;
+  readonly signedUrls: SignedUrls;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -52,6 +65,8 @@ export interface Overrides {
   readonly joinsRunning?: boolean;
   readonly hasher?: PasswordHasher;
   readonly mailer?: PasswordResetMailer;
+  /** An open storage; whoever brings it closes it. */
+  readonly storage?: ObjectStorage;
 }
 
 function failLoudly(error: Error): never {
@@ -66,7 +81,7 @@ async function prepareSchema(db: Database, log: Log, wanted: "migrate" | "requir
 }
 
 /** Everything about people and their devices. */
-function createAccounts(config: Config, db: Database, log: Log, overrides: Overrides) {
+function createAccounts(config: Config, db: Database, log: Log, overrides: Overrides, sweeper: Sweeper) {
   const {
     jwtSecret,
     jwtIssuer: issuer,
@@ -81,9 +96,22 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
   return {
     sessions,
     registration: new Registration({ db, passwords, sessions, policy: config.registration }),
-    accounts: new Accounts({ db, passwords, sessions }),
+    accounts: new Accounts({ db, passwords, sessions, erased: () => sweeper.afterErasure() }),
     passwordReset: new PasswordReset({ db, log, passwords, mailer }),
   };
+}
+
+/** Where pictures lie, and the links to them. */
+async function createStorage(config: Config, db: Database, overrides: Overrides) {
+  const storage = overrides.storage ?? (await openStorage(config, db));
+  const address = new PublicAddress(config.publicUrl);
+  // Whoever leaves the schema alone may meet one without secrets, and hands out no links.
+  const secret =
+    overrides.schema === "none"
+      ? crypto.getRandomValues(new Uint8Array(32))
+      : await loadSecret(db, "signed-urls");
+  const signedUrls = new SignedUrls({ secret, address });
+  return { storage, address, signedUrls };
 }
 
 /**
@@ -92,6 +120,7 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
  */
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   const log = overrides.log ?? createLog({ level: config.logLevel, format: config.logFormat ?? "json" });
+  await using open = new AsyncDisposableStack();
   const database =
     overrides.database ??
     (await openDatabase(config, log, {
@@ -99,31 +128,28 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       onFatal: overrides.onFatal ?? failLoudly,
       joinsRunning: overrides.joinsRunning ?? false,
     }));
-  const dispose = async () => {
-    if (!overrides.database) await database.close();
+  if (!overrides.database) open.defer(() => database.close());
+  const { db } = database;
+  await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
+  const { storage, address, signedUrls } = await createStorage(config, db, overrides);
+  if (!overrides.storage) open.defer(() => storage.close());
+  const links = new PictureLinks(storage, signedUrls);
+  const registry = createRegistry((photo) => presentPhoto(links, photo));
+  const accountQueue = new AccountQueue(db);
+  const parts = { config, log, db, storage, signedUrls, links, accountQueue, registry };
+  const photos = createPhotos(parts);
+  open.defer(() => photos.previews.settle());
+  const people = createAccounts(config, db, log, overrides, photos.sweeper);
+  open.defer(() => people.passwordReset.settle());
+  const opened = open.move();
+  return {
+    ...parts,
+    ...people,
+    ...photos,
+    address,
+    requests: new RequestStates(),
+    resources: createResources(accountQueue, registry),
+    statistics: new StatisticsReader(db),
+    dispose: () => opened.disposeAsync(),
   };
-  try {
-    const { db } = database;
-    await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
-    const people = createAccounts(config, db, log, overrides);
-    const accountQueue = new AccountQueue(db);
-    return {
-      config,
-      log,
-      db,
-      requests: new RequestStates(),
-      ...people,
-      registry,
-      accountQueue,
-      resources: createResources(accountQueue, registry),
-      statistics: new StatisticsReader(db),
-      async dispose() {
-        await people.passwordReset.settle();
-        await dispose();
-      },
-    };
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
 }

@@ -47,8 +47,10 @@ const floors: readonly [name: string, RegExp][] = [
   ["routes", /^src\/.*(^|[-/])routes\.ts$/],
   ["guards", /^src\/http\/guards\.ts$/],
   ["context", /^src\/context\.ts$/],
+  ["photos", /^src\/photos\//],
   ["features", /^src\/(accounts|journal|health|email)\//],
   ["sync", /^src\/sync\//],
+  ["storage", /^src\/storage\//],
   ["http", /^src\/http\//],
   ["database", /^src\/database\//],
   ["ground", /^(src\/(config\/.*|errors\.ts|log\.ts)|migrations\/.*|package\.json)$/],
@@ -162,10 +164,12 @@ describe("each thing in its place", () => {
     expect(uses(/\bprocess\.exit\b/)).toEqual(["cli/main.ts"]);
   });
 
-  test("SQL in the database, sync, the journal, health and the repositories of accounts", () => {
-    const places = /^src\/(database|sync|journal)\/|^src\/health\/health\.ts$/;
+  test("SQL in the database, sync, storage, the journal, health and the repositories of accounts and photos", () => {
+    const places = /^src\/(database|sync|storage|journal)\/|^src\/health\/health\.ts$/;
     const repositories = sources
-      .filter(({ path, imports }) => path.startsWith("src/accounts/") && imports.includes("drizzle-orm"))
+      .filter(
+        ({ path, imports }) => /^src\/(accounts|photos)\//.test(path) && imports.includes("drizzle-orm"),
+      )
       .map(({ path }) => path);
     expect(
       uses(/\bsql`|\bsql\.(raw|unsafe|join)\b|\bsql</).filter(

@@ -18,6 +18,9 @@ const publicRoutes = [
   "POST /api/v1/auth/reset-password",
 ];
 
+/** What is opened by a signed link alone: neither tokens nor device headers mean anything there. */
+const signedRoutes = ["GET /storage/*", "HEAD /storage/*", "PUT /storage/*"];
+
 interface Route {
   readonly method: string;
   /** As the app has it, with `:names`. */
@@ -31,7 +34,8 @@ const nameOf = ({ method, path }: Route) => `${method} ${path.replace(/(?<=.)\/$
 const routes: Route[] = createApp(server.context).routes.map(({ method, path }) => ({ method, path }));
 const isPublic = (route: Route) => publicRoutes.includes(nameOf(route));
 const named = (list: Route[]) => list.map((route) => [nameOf(route), route] as const);
-const closed = routes.filter((route) => !isPublic(route));
+const isSigned = (route: Route) => signedRoutes.includes(nameOf(route));
+const closed = routes.filter((route) => !isPublic(route) && !isSigned(route));
 
 /** Ids of one account's things, by the word that stands before them in a path. */
 type Ids = Record<"trips" | "place-visits" | "photos" | "locations" | "attachments" | "devices", string> & {
@@ -70,6 +74,30 @@ function entities(ids: Ids) {
   };
 }
 
+/** A picture with one pixel. */
+const pixel = await new Bun.Image(Buffer.from("R0lGODdhAQABAIAAAP///////ywAAAAAAQABAAACAkQBADs=", "base64"))
+  .jpeg()
+  .bytes();
+
+/** An upload of that picture, as text that stands for bytes. */
+function uploadOf(photo: object): Uint8Array {
+  const head = (name: string) => `--frontier\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`;
+  const parts = [
+    head("metadata"),
+    JSON.stringify(photo),
+    "\r\n",
+    head("file"),
+    pixel,
+    "\r\n--frontier--\r\n",
+  ];
+  return Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+}
+
+/** Headers of routes that read no JSON. */
+const headersOf: Record<string, Record<string, string>> = {
+  "POST /api/v1/photos/upload": { "Content-Type": "multipart/form-data; boundary=frontier" },
+};
+
 /** A body for each route that reads one, naming the given things. */
 const bodies: Record<string, (ids: Ids, deviceId: string) => unknown> = {
   "POST /api/v1/auth/logout": (ids) => ({ deviceId: ids.devices }),
@@ -94,6 +122,15 @@ const bodies: Record<string, (ids: Ids, deviceId: string) => unknown> = {
   "POST /api/v1/trips": (ids) => entities(ids).trip,
   "PUT /api/v1/trips/:id": () => ({ notes: "B", expectedVersion: 1 }),
   "PUT /api/v1/trips/:id/days/:date": () => ({ notes: "B", expectedVersion: 1 }),
+  "POST /api/v1/photos/upload": (ids) => uploadOf(entities(ids).photo),
+  "POST /api/v1/photos": (ids) => ({
+    ...entities(ids).photo,
+    id: `${ids.photos}_planned`,
+    fileName: "a.jpg",
+    mimeType: "image/jpeg",
+    sizeBytes: 9,
+  }),
+  "POST /api/v1/photos/:id/confirm": () => ({}),
   "POST /api/v1/photos/attachments": (ids) => ({ attachments: [entities(ids).attachment] }),
   "PUT /api/v1/settings": () => ({ unitPreferences: { timeFormat: "12_HOUR" }, expectedVersion: 0 }),
 };
@@ -119,7 +156,8 @@ function call(
   const deviceId = options.deviceId ?? "";
   const body = bodies[nameOf(route)]?.(ids, deviceId);
   const base = path.startsWith("/api/v1") ? path.slice("/api/v1".length) : `/../..${path}`;
-  return server.request(route.method, base, { ...options, ...(body !== undefined && { body }) });
+  const headers = headersOf[nameOf(route)] ?? {};
+  return server.request(route.method, base, { ...options, headers, ...(body !== undefined && { body }) });
 }
 
 const hersAlone = "only she may read this";
@@ -138,6 +176,8 @@ beforeAll(async () => {
   const who = { token: ada.accessToken, deviceId: ada.deviceId };
   const first = await server.request("POST", "/sync/delta", { ...who, body });
   expect(first.json.accepted.trips).toEqual([hers.trips]);
+  const uploaded = await call({ method: "POST", path: "/api/v1/photos/upload" }, hers, who);
+  expect(uploaded.status).toBe(201);
   const day = await server.request("PUT", `/trips/${hers.trips}/days/2025-11-17`, {
     ...who,
     body: { notes: "A", expectedVersion: 0 },
@@ -184,6 +224,19 @@ describe("without a token", () => {
   });
 });
 
+describe("without a signature", () => {
+  test.each(named(routes.filter(isSigned)))("%s is 403", async (_name, { method }) => {
+    const { key } =
+      (await server.context.db.execute<{ key: string }>("SELECT key FROM stored_objects"))[0] ?? {};
+    const answer = await fetch(`${server.url}/storage/${key}`, {
+      method,
+      ...(method === "PUT" && { body: "x" }),
+    });
+    expect(answer.status).toBe(403);
+    if (method !== "HEAD") expect(await answer.json()).toMatchObject({ error: "FORBIDDEN" });
+  });
+});
+
 describe("without device headers", () => {
   const guarded = routes.filter(({ path }) => path.startsWith("/api/") && !path.includes("/health"));
   test.each(named(guarded))("%s is 400, and names the header", async (_name, route) => {
@@ -213,8 +266,8 @@ async function everythingOf(person: Person): Promise<string> {
   const delta = await server.request("POST", "/sync/delta", { ...who, body });
   // When this device last synced is different each time it looks; all else must not be.
   const { syncTimestamp: _now, ...seen } = delta.json;
-  const texts = answers.map(({ text }) => text.replace(/"(lastSyncTimestamp|lastSyncAt)":"[^"]*"/g, ""));
-  return JSON.stringify([texts, seen]);
+  const changing = /"(lastSyncTimestamp|lastSyncAt)":"[^"]*"|expires=\d+|signature=[\w-]+/g;
+  return JSON.stringify([answers.map(({ text }) => text), seen]).replace(changing, "");
 }
 
 /** An answer less what differs from one account, or one moment, to another. */
@@ -223,6 +276,8 @@ function comparable({ status, text }: Answer, ids: Ids): string {
   const neutral = all
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<instant>")
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, "<uuid>")
+    .replace(/(storage\/\w+\/)[0-9a-f]{32}/g, "$1<key>")
+    .replace(/expires=\d+|signature=[\w-]+/g, "")
     .replace(/(link_|day_[\d-]+_)[0-9a-f]{24,}/g, "$1<hash>")
     .replace(/person\d+@/g, "<person>@");
   return `${status} ${neutral}`;

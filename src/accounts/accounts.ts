@@ -22,6 +22,8 @@ export interface AccountsParts {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly sessions: Sessions;
+  /** Deletes what an account that is gone had stored, or leaves that for later. Never throws. */
+  readonly erased: () => Promise<unknown>;
 }
 
 /** One answer for a wrong password, an unknown email and a disabled account: none of them is anyone's business. */
@@ -92,6 +94,7 @@ export class Accounts {
   /** The same for an administrator. */
   async delete(userId: string): Promise<void> {
     await this.parts.db.transaction((tx) => deleteUser(tx, userId));
+    await this.parts.erased();
   }
 
   /** Shuts an account and ends its sessions, or opens it again. */

@@ -5,6 +5,7 @@ import { notFound, unauthorized } from "../errors.ts";
 import { signedIn } from "../http/guards.ts";
 import { readJson } from "../http/read.ts";
 import { uuid } from "../http/text-schema.ts";
+import { longestAvatarText } from "../photos/avatars.ts";
 import { deviceExists, listDevices } from "./devices.ts";
 import { displayName } from "./display-name.ts";
 import { givenPassword, newPassword } from "./password-rules.ts";
@@ -12,7 +13,7 @@ import { findUser, updateDisplayName } from "./users.ts";
 
 const profileBody = z.object({
   displayName: displayName.nullish(),
-  profilePhoto: z.null("is not supported yet").optional(),
+  profilePhoto: z.string("must be base64").nullish(),
 });
 const passwordBody = z.object({ currentPassword: givenPassword, newPassword });
 const eraseBody = z.object({ password: givenPassword });
@@ -24,7 +25,7 @@ const gone = () => unauthorized("This account is gone");
 
 /** `/user/*`: a person's own account, profile and devices. */
 export function userRoutes(context: Context) {
-  const { db, accounts, sessions, statistics } = context;
+  const { db, accounts, sessions, statistics, avatars } = context;
   return new Elysia()
     .use(signedIn(context))
     .get("/user/profile", async ({ session }) => {
@@ -32,15 +33,17 @@ export function userRoutes(context: Context) {
       if (!user) throw gone();
       const { id: userId, email, displayName, createdAt } = user;
       const counted = await statistics.read(userId);
-      return { userId, email, displayName, profilePhotoUrl: null, createdAt, statistics: counted };
+      const profilePhotoUrl = await avatars.url(userId);
+      return { userId, email, displayName, profilePhotoUrl, createdAt, statistics: counted };
     })
     .put("/user/profile", async ({ request, session: { userId } }) => {
-      const { displayName } = await readJson(request, profileBody);
+      const { displayName, profilePhoto } = await readJson(request, profileBody, longestAvatarText);
+      if (profilePhoto !== null && profilePhoto !== undefined) await avatars.set(userId, profilePhoto);
       const user = displayName
         ? await updateDisplayName(db, userId, displayName)
         : await findUser(db, userId);
       if (!user) throw gone();
-      return { userId, profilePhotoUrl: null, updatedAt: user.updatedAt };
+      return { userId, profilePhotoUrl: await avatars.url(userId), updatedAt: user.updatedAt };
     })
     .put("/user/password", async ({ request, session }) => {
       const { currentPassword, newPassword } = await readJson(request, passwordBody);

@@ -1,6 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
 import { isoInstant } from "../database/instants.ts";
+import { releaseAccount } from "../storage/references.ts";
 import { syncVersions, userCredentials, users } from "./tables.ts";
 
 export interface User {
@@ -151,5 +152,6 @@ export async function setDisabled(db: Queryable, userId: string, disabled: boole
  */
 export async function deleteUser(tx: Transaction, userId: string): Promise<void> {
   await tx.select().from(syncVersions).where(eq(syncVersions.userId, userId)).for("update");
+  await releaseAccount(tx, userId);
   await tx.delete(users).where(eq(users.id, userId));
 }

@@ -75,6 +75,9 @@ export function readConfig(sources: ConfigSources): Config {
   if (Boolean(values.tlsCertFile) !== Boolean(values.tlsKeyFile)) {
     problems.push("TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither");
   }
+  if (values.storageBackend === "s3" && !(values.storageAccessKey && values.storageSecretKey)) {
+    problems.push("STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY are needed when STORAGE_BACKEND is s3");
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze({ ...values, dataDir: values.dataDir ?? sources.defaultDataDir });
 }

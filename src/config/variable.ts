@@ -84,6 +84,17 @@ export const duration: z.ZodType<number, string> = z
   .regex(/^[1-9]\d{0,5}[smhd]$/, problem("must be a time span such as 90s, 15m, 12h or 30d"))
   .transform((value) => Number(value.slice(0, -1)) * secondsPer[value.slice(-1) as keyof typeof secondsPer]);
 
+const bytesPer = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const;
+
+/** A size such as `50MB`, read as bytes. A kilobyte has 1,024 of them. */
+export const size: z.ZodType<number, string> = z
+  .string()
+  .regex(/^[1-9]\d{0,11} ?([kmg]i?)?b?$/i, problem("must be a size such as 500KB, 50MB or 2GB"))
+  .transform((value) => {
+    const [, digits = "", unit = ""] = /^(\d+) ?([kmg]?)/i.exec(value) ?? [];
+    return Number(digits) * bytesPer[unit.toLowerCase() as keyof typeof bytesPer];
+  });
+
 /** One of a few words, whatever their case. */
 export function word<const W extends readonly [string, ...string[]]>(
   ...words: W

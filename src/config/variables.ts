@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readProxyRanges } from "./proxy-ranges.ts";
-import { duration, flag, optional, text, variable, whole, word } from "./variable.ts";
+import { duration, flag, optional, size, text, variable, whole, word } from "./variable.ts";
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as https://trails.example.org" });
 /** Whether every percent sign begins a character: others cannot be read as a user, a password or a name. */
@@ -24,6 +24,11 @@ const databaseUrl = z
   )
   .refine(isDecodable, "has a percent sign that encodes nothing: write %25 for one in a password");
 
+/** The backends, under all the names that they go by. */
+const storageBackend = word("database", "postgres", "s3", "minio", "directory").transform((name) =>
+  name === "postgres" ? "database" : name === "minio" ? "s3" : name,
+);
+
 /** Every setting there is. The documentation table is made from this, and nothing else reads the environment. */
 export const variables = {
   port: variable(["APP_PORT", "PORT"], whole(0, 65535), { fallback: "8080", doc: "Port to listen on." }),
@@ -33,7 +38,8 @@ export const variables = {
     doc: "`development` only makes logs pretty; nothing about safety depends on it.",
   }),
   publicUrl: optional(["PUBLIC_URL"], httpUrl, {
-    doc: "What phones use. Links in mails come from here, never from a request's `Host`.",
+    fallbackNote: "none: links lead to this machine only",
+    doc: "What phones use. Links in mails and to pictures come from here, never from a request's `Host`.",
   }),
   allowPlainHttp: variable(["ALLOW_PLAIN_HTTP"], flag, {
     fallback: "false",
@@ -49,7 +55,7 @@ export const variables = {
   tlsKeyFile: optional(["TLS_KEY_FILE"], text, { doc: "Private key (PEM) of that certificate." }),
   dataDir: optional(["DATA_DIR"], text, {
     fallbackNote: "/var/lib/trailglass where it exists, else ./data",
-    doc: "Folder of the embedded database.",
+    doc: "Folder of the embedded database and of pictures that are stored as files.",
   }),
   databaseUrl: optional(["DATABASE_URL"], databaseUrl, {
     fallbackNote: "none: the embedded database",
@@ -108,6 +114,38 @@ export const variables = {
   registration: variable(["REGISTRATION"], word("open", "invite", "closed"), {
     fallback: "closed",
     doc: "Who may register: anyone, holders of an invite, or nobody. The first account ever is always allowed.",
+  }),
+  storageBackend: variable(["STORAGE_BACKEND", "STORAGE_DRIVER"], storageBackend, {
+    fallback: "database",
+    doc: "Where pictures lie: `database` (or `postgres`), `s3` (or `minio`), or `directory`, a folder in `DATA_DIR`.",
+  }),
+  storageBucket: variable(["STORAGE_BUCKET", "MINIO_BUCKET"], text, {
+    fallback: "trailglass",
+    doc: "Bucket in S3.",
+  }),
+  storageRegion: variable(["STORAGE_REGION"], text, { fallback: "us-east-1", doc: "Region of the bucket." }),
+  storageEndpoint: optional(["STORAGE_ENDPOINT", "MINIO_ENDPOINT"], httpUrl, {
+    fallbackNote: "Amazon's own",
+    doc: "Address of the S3 server, as this server reaches it.",
+  }),
+  storageAccessKey: optional(["STORAGE_ACCESS_KEY", "MINIO_ACCESS_KEY"], text, {
+    doc: "Access key of the bucket.",
+  }),
+  storageSecretKey: optional(["STORAGE_SECRET_KEY", "MINIO_SECRET_KEY"], text, {
+    secret: true,
+    doc: "Secret key of the bucket.",
+  }),
+  storagePathStyle: variable(["STORAGE_PATH_STYLE"], flag, {
+    fallback: "true",
+    doc: "The bucket's name in the path, as MinIO and its like have it; `false`: in the host name.",
+  }),
+  storagePublicEndpoint: optional(["STORAGE_PUBLIC_ENDPOINT"], httpUrl, {
+    fallbackNote: "none: this server hands the bytes through",
+    doc: "Address of the S3 server as phones reach it. When set, they are given S3's own signed URLs.",
+  }),
+  maxPhotoBytes: variable(["MAX_PHOTO_SIZE"], size, {
+    fallback: "50MB",
+    doc: "Largest picture that is taken. Cloudflare's tunnel lets no more than 100 MB through.",
   }),
   logLevel: variable(["LOG_LEVEL"], word("trace", "debug", "info", "warn", "error", "fatal", "silent"), {
     fallback: "info",

@@ -1,4 +1,4 @@
-import type { Registry } from "../sync/entity.ts";
+import type { Content, Registry } from "../sync/entity.ts";
 import { location } from "./location.ts";
 import { photo } from "./photo.ts";
 import { photoAttachment } from "./photo-attachment.ts";
@@ -7,5 +7,11 @@ import { settings } from "./settings.ts";
 import { trip } from "./trip.ts";
 import { tripDay } from "./trip-day.ts";
 
-/** All kinds of entities, parents first. */
-export const registry: Registry = [location, trip, placeVisit, photo, photoAttachment, tripDay, settings];
+/**
+ * All kinds of entities, parents first.
+ * @param presentPhoto gives a photo the links to its bytes, and shows what they say of themselves
+ */
+export function createRegistry(presentPhoto: (photo: Content) => Content): Registry {
+  const shownPhoto = { ...photo, present: presentPhoto };
+  return [location, trip, placeVisit, shownPhoto, photoAttachment, tripDay, settings];
+}

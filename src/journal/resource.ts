@@ -60,8 +60,12 @@ export class Resource {
       sql`SELECT ${sql.raw(entitySql(this.entity))} AS json ${from} ORDER BY ${orderBy} LIMIT ${limit} OFFSET ${offset}`,
     );
     const total = count?.total ?? 0;
-    const items = rows.map(({ json }) => JSON.parse(json) as Content);
+    const items = rows.map(({ json }) => this.#present(JSON.parse(json) as Content));
     return { items, pagination: { total, limit, offset, hasMore: offset + items.length < total } };
+  }
+
+  #present(entity: Content): Content {
+    return this.entity.present?.(entity) ?? entity;
   }
 
   /** @throws 404 when the account has no such entity, or it is deleted, or another account's. */

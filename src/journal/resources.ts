@@ -1,24 +1,20 @@
 import type { AccountQueue } from "../sync/account-queue.ts";
-import type { Registry } from "../sync/entity.ts";
+import type { Entity, Kind, Registry } from "../sync/entity.ts";
 import { Attachments } from "./attachments.ts";
-import { location } from "./location.ts";
-import { photo } from "./photo.ts";
-import { placeVisit } from "./place-visit.ts";
 import { Resource } from "./resource.ts";
-import { settings } from "./settings.ts";
-import { trip } from "./trip.ts";
-import { tripDay } from "./trip-day.ts";
 
 /** Every kind of entity as the REST routes use it. */
 export function createResources(accounts: AccountQueue, registry: Registry) {
+  const resource = (kind: Kind, name: string) =>
+    new Resource(accounts, registry, registry.find((entity) => entity.kind === kind) as Entity, name);
   return {
-    locations: new Resource(accounts, registry, location, "Location"),
-    placeVisits: new Resource(accounts, registry, placeVisit, "Place visit"),
-    trips: new Resource(accounts, registry, trip, "Trip"),
-    tripDays: new Resource(accounts, registry, tripDay, "Day"),
-    photos: new Resource(accounts, registry, photo, "Photo"),
+    locations: resource("locations", "Location"),
+    placeVisits: resource("placeVisits", "Place visit"),
+    trips: resource("trips", "Trip"),
+    tripDays: resource("tripDays", "Day"),
+    photos: resource("photos", "Photo"),
     photoAttachments: new Attachments(accounts, registry),
-    settings: new Resource(accounts, registry, settings, "Settings"),
+    settings: resource("settings", "Settings"),
   };
 }
 

@@ -89,6 +89,11 @@ export interface Entity {
   /** Wire → content: checks and normalises, so that a repeat compares equal. */
   readonly schema: z.ZodObject & z.ZodType<Content>;
   readonly fields: FieldTree;
+  /** Further keys that answers show, and that no device writes. */
+  readonly shown?: FieldTree;
+  /** Last touch to what an answer shows of an entity; `filled` are the keys to which it gives values of its own. */
+  readonly present?: (entity: Content) => Content;
+  readonly filled?: readonly string[];
   /** Keys of the content that never leave the server. */
   readonly internal?: readonly string[];
   /** Columns that a tombstone keeps: ids that say what it was a link between. */

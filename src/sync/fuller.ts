@@ -6,12 +6,12 @@ import { keyOf } from "./conflicts.ts";
 import type { Counter } from "./counter.ts";
 import type { Content, Entity, Registry } from "./entity.ts";
 import { giveNewVersions, namesRemovedLinks } from "./links.ts";
-import { readStored } from "./rows.ts";
+import { readShown, readStored } from "./rows.ts";
 
 /*
  * A delta may leave fields empty that its phone knows nothing of, lists in it only add, and settings come in part. So an
- * accepted entity can hold more than its phone sent: what was kept, and what others linked or set. The phone has to be given that, too, or it
- * would never hold what a fresh device gets (I9).
+ * accepted entity can hold more than its phone sent: what was kept, what others linked or set, and what answers fill in. The phone
+ * has to be given that, too, or it would never hold what a fresh device gets (I9).
  */
 
 const isEmpty = (value: unknown) => value === null || value === undefined;
@@ -25,7 +25,8 @@ function isMore(has: unknown, sent: unknown): boolean {
 
 /** Whether an entity shows something that a change left empty, did not list, or has another of. */
 function showsMore(entity: Entity, { content }: Change, shown: Content): boolean {
-  const keys = new Set([...(entity.unknownToPhones ?? []), ...Object.keys(entity.linkKeys ?? {})]);
+  const { unknownToPhones = [], filled = [], linkKeys = {} } = entity;
+  const keys = new Set([...unknownToPhones, ...filled, ...Object.keys(linkKeys)]);
   return [...keys].some((key) => {
     const sent = content?.[key];
     const has = shown[key];
@@ -47,16 +48,14 @@ export async function findFuller(
   const fuller = new Set<string>();
   for (const entity of registry.filter(({ linkKeys, fixedId }) => linkKeys ?? fixedId)) {
     const asked = outcomes.filter((outcome) => outcome.change.kind === entity.kind && mayShowMore(outcome));
-    const shown = await readStored(
-      tx,
-      entity,
-      userId,
-      asked.map(({ change }) => change.id),
-    );
+    const ids = asked.map(({ change }) => change.id);
+    const found = await readStored(tx, entity, userId, ids);
+    const shown = entity.present ? await readShown(tx, entity, userId, ids) : null;
     for (const { change } of asked) {
-      const stored = shown.get(change.id);
+      const stored = found.get(change.id);
       if (!stored || stored.deleted) continue;
-      if (namesRemovedLinks(entity, change, stored) || showsMore(entity, change, stored.content))
+      const content = shown?.get(change.id) ?? stored.content;
+      if (namesRemovedLinks(entity, change, stored) || showsMore(entity, change, content))
         fuller.add(keyOf(change));
     }
   }

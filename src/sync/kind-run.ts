@@ -33,10 +33,11 @@ function mergeContent(entity: Entity, change: Change, stored: Stored | null): Co
   const over =
     content !== null && !change.encrypted && stored && !stored.encrypted && !stored.deleted ? stored : null;
   if (content === null || !over || reading === "whole" || reading === "merged") return content;
-  const isKept = (key: string) =>
-    reading === "patch"
-      ? content[key] === null
-      : entity.unknownToPhones?.includes(key) && isEmpty(content[key]);
+  const isKept = (key: string) => {
+    if (reading === "patch") return content[key] === null;
+    if (reading === "fill") return !isEmpty(over.content[key]) || isEmpty(content[key]);
+    return entity.unknownToPhones?.includes(key) && isEmpty(content[key]);
+  };
   const kept = Object.keys(content).filter(isKept);
   return { ...content, ...Object.fromEntries(kept.map((key) => [key, over.content[key]])) };
 }
@@ -56,10 +57,12 @@ function saysNothingNew(
   return columns.every((key) => Bun.deepEquals(merged?.[key], stored.content[key]));
 }
 
-/** A patch needs something to patch, and nothing may be written that contradicts itself. */
+/** A patch needs something to patch, what is gone is not filled, and nothing may be written that contradicts itself. */
 function refusal(entity: Entity, change: Change, merged: Content | null, stored: Stored | null) {
   const contradiction = merged && !change.encrypted ? (entity.contradiction?.(merged) ?? null) : null;
-  const nothingThere = change.reading === "patch" && (!stored || stored.deleted || stored.encrypted);
+  const isGone = stored !== null && (stored.deleted || stored.encrypted);
+  const nothingThere =
+    (change.reading === "patch" && (!stored || isGone)) || (change.reading === "fill" && isGone);
   return contradiction !== null || nothingThere ? { contradiction } : null;
 }
 

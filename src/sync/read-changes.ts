@@ -1,7 +1,7 @@
 import { getTableName, type SQL, sql } from "drizzle-orm";
 import { executeRaw, type Transaction } from "../database/client.ts";
 import { arrayLiteral } from "./array-literal.ts";
-import type { Entity, Kind, Registry } from "./entity.ts";
+import type { Content, Entity, Kind, Registry } from "./entity.ts";
 import { entitySql, envelopeSql } from "./wire-sql.ts";
 
 /** Ids by kind. */
@@ -125,6 +125,13 @@ function rowsOf(entity: Entity, { hasEnvelopes, withEnvelopes }: ReadOptions, so
   return sql`${clear} UNION ALL ${from(envelopes, withEnvelopes ? envelopeSql : "NULL")}`;
 }
 
+/** Entities as answers show them, as members of an array; most kinds pass through as Postgres wrote them. */
+function presented({ present }: Entity, live: Uint8Array): Uint8Array {
+  if (!present) return live;
+  const entities = JSON.parse(`[${new TextDecoder().decode(live)}]`) as Content[];
+  return Buffer.from(entities.map((entity) => JSON.stringify(present(entity))).join(","));
+}
+
 async function readKind(
   tx: Transaction,
   entity: Entity,
@@ -137,7 +144,7 @@ async function readKind(
     sql`SELECT string_agg(json, ','), string_agg('"' || id || '"', ',') FILTER (WHERE deleted)
     FROM (SELECT * FROM (${rowsOf(entity, options, source)}) rows ORDER BY version) changes`,
   );
-  page.add(entity.kind, live ?? null, deleted ?? null);
+  page.add(entity.kind, live ? presented(entity, live) : null, deleted ?? null);
 }
 
 async function readRange(

@@ -3,7 +3,7 @@ import type { Queryable, Transaction } from "../database/client.ts";
 import { type ArrayItem, arrayLiteral } from "./array-literal.ts";
 import type { Stored } from "./decide.ts";
 import type { Content, Entity, FieldTree, StandingLink } from "./entity.ts";
-import { contentSql, instantSql } from "./wire-sql.ts";
+import { contentSql, entitySql, instantSql } from "./wire-sql.ts";
 
 /** A row as it shall be; content null is a tombstone. */
 export interface NewRow {
@@ -154,4 +154,18 @@ export async function readStored(
       },
     ]),
   );
+}
+
+/** Some entities of a kind as answers show them, by id. */
+export async function readShown(
+  tx: Queryable,
+  entity: Entity,
+  userId: string,
+  ids: readonly string[],
+): Promise<Map<string, Content>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.execute<{ id: string; json: string }>(sql`
+    SELECT t.id, ${sql.raw(entitySql(entity))} AS json FROM ${rowsById(entity, userId, ids)} WHERE t.deleted_at IS NULL`);
+  const present = entity.present ?? ((content: Content) => content);
+  return new Map(rows.map(({ id, json }) => [id, present(JSON.parse(json) as Content)]));
 }

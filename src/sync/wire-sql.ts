@@ -67,9 +67,14 @@ const commonMembers = [
 ].join(", ");
 
 /** SQL of a whole entity as phones are given it. Ids need no escaping: they are of a few plain characters. */
-export function entitySql({ fields, internal = [] }: Pick<Entity, "fields" | "internal">): string {
-  const shown = Object.fromEntries(Object.entries(fields).filter(([key]) => !internal.includes(key)));
-  return `concat('{"id":"', t.id, '",', ${membersSql(shown)}, ${commonMembers}, '}')`;
+export function entitySql({
+  fields,
+  internal = [],
+  shown = {},
+}: Pick<Entity, "fields" | "internal" | "shown">): string {
+  const own = Object.entries(fields).filter(([key]) => !internal.includes(key));
+  const members = membersSql({ ...Object.fromEntries(own), ...shown });
+  return `concat('{"id":"', t.id, '",', ${members}, ${commonMembers}, '}')`;
 }
 
 /** SQL of an envelope as phones in encrypted mode are given it. */

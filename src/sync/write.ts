@@ -1,8 +1,9 @@
+import type { Transaction } from "../database/client.ts";
 import type { AccountQueue } from "./account-queue.ts";
 import { type Applied, applyChanges, type Writer } from "./apply-changes.ts";
 import type { Change } from "./change.ts";
 import { readPending } from "./conflicts.ts";
-import { lockCounter } from "./counter.ts";
+import { type Counter, lockCounter } from "./counter.ts";
 import { passOwnChanges } from "./device-progress.ts";
 import type { Registry } from "./entity.ts";
 
@@ -21,15 +22,20 @@ function seenVersion(changes: readonly Change[]): number {
   );
 }
 
+/** Something else that happens with the changes, or not at all. */
+export type Along = (tx: Transaction, applied: Applied, counter: Counter) => Promise<void>;
+
 /**
  * Writes changes of a REST call: the call of the same function that a delta makes. What a compare-and-set refuses, the
  * answer says; the caller still has it, so no conflict is kept of that.
+ * @param along runs in the same transaction, after the changes; what it throws undoes them
  */
 export async function writeChanges(
   accounts: AccountQueue,
   registry: Registry,
   writer: Writer,
   changes: readonly Change[],
+  along?: Along,
 ): Promise<WriteResult> {
   return accounts.transaction(writer.userId, async (tx) => {
     const counter = await lockCounter(tx, writer.userId, seenVersion(changes));
@@ -41,6 +47,8 @@ export async function writeChanges(
       pending,
       keepsConflicts: !changes.some(({ strict }) => strict),
     });
+    await along?.(tx, applied, counter);
+    await counter.save();
     const written = applied.outcomes.filter(({ decision }) => decision.write !== undefined).length;
     // What others linked to it shows at an entity, too, and its writer has not been given that.
     const linked = registry.some(

@@ -18,6 +18,23 @@ CREATE TABLE devices (
 );
 CREATE UNIQUE INDEX devices_pkey ON public.devices USING btree (user_id, device_id);
 
+CREATE TABLE direct_uploads (
+  user_id uuid NOT NULL,
+  photo_id text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  media_type text NOT NULL,
+  sha256 bytea,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT direct_uploads_key_key UNIQUE (key),
+  CONSTRAINT direct_uploads_pkey PRIMARY KEY (user_id, photo_id),
+  CONSTRAINT direct_uploads_sha256_check CHECK ((length(sha256) = 32)),
+  CONSTRAINT direct_uploads_size_check CHECK ((size > 0)),
+  CONSTRAINT direct_uploads_user_id_photo_id_fkey FOREIGN KEY (user_id, photo_id) REFERENCES photos(user_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX direct_uploads_key_key ON public.direct_uploads USING btree (key);
+CREATE UNIQUE INDEX direct_uploads_pkey ON public.direct_uploads USING btree (user_id, photo_id);
+
 CREATE TABLE encrypted_sync_data (
   user_id uuid NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -137,6 +154,18 @@ CREATE INDEX photo_attachments_version_idx ON public.photo_attachments USING btr
 CREATE INDEX photo_attachments_visit_idx ON public.photo_attachments USING btree (user_id, place_visit_id);
 CREATE TRIGGER photo_attachments_version_grows BEFORE UPDATE ON public.photo_attachments FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
 
+CREATE TABLE photo_files (
+  user_id uuid NOT NULL,
+  photo_id text COLLATE "C" NOT NULL,
+  sha256 bytea NOT NULL,
+  attached_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT photo_files_pkey PRIMARY KEY (user_id, photo_id),
+  CONSTRAINT photo_files_user_id_photo_id_fkey FOREIGN KEY (user_id, photo_id) REFERENCES photos(user_id, id) ON DELETE CASCADE,
+  CONSTRAINT photo_files_user_id_sha256_fkey FOREIGN KEY (user_id, sha256) REFERENCES stored_objects(user_id, sha256) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX photo_files_object_idx ON public.photo_files USING btree (user_id, sha256);
+CREATE UNIQUE INDEX photo_files_pkey ON public.photo_files USING btree (user_id, photo_id);
+
 CREATE TABLE photos (
   user_id uuid NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -234,6 +263,15 @@ CREATE TABLE schema_migrations (
 );
 CREATE UNIQUE INDEX schema_migrations_pkey ON public.schema_migrations USING btree (number);
 
+CREATE TABLE server_secrets (
+  name text NOT NULL,
+  secret bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT server_secrets_pkey PRIMARY KEY (name),
+  CONSTRAINT server_secrets_secret_check CHECK ((length(secret) >= 32))
+);
+CREATE UNIQUE INDEX server_secrets_pkey ON public.server_secrets USING btree (name);
+
 CREATE TABLE settings (
   user_id uuid NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -271,6 +309,45 @@ CREATE TABLE signing_keys (
   CONSTRAINT signing_keys_secret_check CHECK ((length(secret) >= 32))
 );
 CREATE UNIQUE INDEX signing_keys_pkey ON public.signing_keys USING btree (id);
+
+CREATE TABLE stored_blobs (
+  key text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  modified_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT stored_blobs_pkey PRIMARY KEY (key),
+  CONSTRAINT stored_blobs_size_check CHECK ((size >= 0))
+);
+CREATE UNIQUE INDEX stored_blobs_pkey ON public.stored_blobs USING btree (key);
+
+CREATE TABLE stored_chunks (
+  key text COLLATE "C" NOT NULL,
+  position integer NOT NULL,
+  bytes bytea NOT NULL,
+  written_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT stored_chunks_bytes_check CHECK ((length(bytes) <= 524288)),
+  CONSTRAINT stored_chunks_pkey PRIMARY KEY (key, "position"),
+  CONSTRAINT stored_chunks_position_check CHECK (("position" >= 0))
+);
+CREATE UNIQUE INDEX stored_chunks_pkey ON public.stored_chunks USING btree (key, "position");
+
+CREATE TABLE stored_objects (
+  user_id uuid NOT NULL,
+  sha256 bytea NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  size bigint NOT NULL,
+  media_type text NOT NULL,
+  facts jsonb NOT NULL,
+  preview_problem text,
+  stored_at timestamp with time zone NOT NULL DEFAULT now(),
+  used_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT stored_objects_key_key UNIQUE (key),
+  CONSTRAINT stored_objects_pkey PRIMARY KEY (user_id, sha256),
+  CONSTRAINT stored_objects_sha256_check CHECK ((length(sha256) = 32)),
+  CONSTRAINT stored_objects_size_check CHECK ((size > 0)),
+  CONSTRAINT stored_objects_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX stored_objects_key_key ON public.stored_objects USING btree (key);
+CREATE UNIQUE INDEX stored_objects_pkey ON public.stored_objects USING btree (user_id, sha256);
 
 CREATE TABLE sync_conflicts (
   user_id uuid NOT NULL,
@@ -384,6 +461,14 @@ CREATE INDEX trips_updated_idx ON public.trips USING btree (user_id, updated_at)
 CREATE INDEX trips_version_idx ON public.trips USING btree (user_id, server_version);
 CREATE TRIGGER trips_version_grows BEFORE UPDATE ON public.trips FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
 
+CREATE TABLE unreferenced_objects (
+  key text COLLATE "C" NOT NULL,
+  due_at timestamp with time zone NOT NULL,
+  CONSTRAINT unreferenced_objects_pkey PRIMARY KEY (key)
+);
+CREATE INDEX unreferenced_objects_due_idx ON public.unreferenced_objects USING btree (due_at);
+CREATE UNIQUE INDEX unreferenced_objects_pkey ON public.unreferenced_objects USING btree (key);
+
 CREATE TABLE user_credentials (
   user_id uuid NOT NULL,
   password_hash text NOT NULL,
@@ -400,6 +485,7 @@ CREATE TABLE users (
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   disabled_at timestamp with time zone,
+  avatar_key text COLLATE "C",
   CONSTRAINT users_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 100))),
   CONSTRAINT users_email_check CHECK (((email = btrim(email)) AND ((length(email) >= 3) AND (length(email) <= 254)))),
   CONSTRAINT users_pkey PRIMARY KEY (id)

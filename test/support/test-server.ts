@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Context, createContext, type Overrides } from "../../src/context.ts";
@@ -92,7 +95,8 @@ export async function startTestServer(
   overrides: Partial<Config> = {},
   parts: Overrides = {},
 ): Promise<TestServer> {
-  const config = testConfig(overrides);
+  const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "trailglass-"));
+  const config = testConfig({ dataDir, ...overrides });
   const logs: LogLine[] = [];
   const destination = { write: (line: string) => void logs.push(JSON.parse(line)) };
   const log = createLog({ level: config.logLevel, format: "json", destination });
@@ -101,6 +105,7 @@ export async function startTestServer(
   const context = await createContext(config, { log, database, schema: "require", ...parts });
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
+  context.address.listening(server.url);
   return {
     url: server.url,
     databaseUrl: own.url,
@@ -114,6 +119,7 @@ export async function startTestServer(
       await context.dispose();
       await database.close();
       await own.drop();
+      if (overrides.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,109 @@
+import type { Database, Transaction } from "../database/client.ts";
+import { AppError, invalid, notFound } from "../errors.ts";
+import type { Session } from "../http/guards.ts";
+import { newKey } from "../storage/object-key.ts";
+import { announce, destroy } from "../storage/references.ts";
+import { linkSeconds, type SignedUrls } from "../storage/signed-urls.ts";
+import type { ObjectStorage } from "../storage/storage.ts";
+import type { MediaType } from "./media-type.ts";
+import type { PhotoSaid, Pictures, Uploaded } from "./pictures.ts";
+import type { Spool, SpooledPicture } from "./spool.ts";
+import { findByPhoto } from "./stored-pictures.ts";
+import { endUpload, findUpload, planUpload, type UploadPlan } from "./upload-plans.ts";
+
+export interface DirectUploadsParts {
+  readonly db: Database;
+  readonly storage: ObjectStorage;
+  readonly pictures: Pictures;
+  readonly spool: Spool;
+  readonly signedUrls: SignedUrls;
+}
+
+/** What a phone says of the bytes that it is going to bring. */
+export interface Announced {
+  readonly mediaType: MediaType;
+  /** Bytes. */
+  readonly size: number;
+  /** In hexadecimal; null when it does not say. */
+  readonly sha256: string | null;
+}
+
+/** HEIC is a kind of HEIF, and which of the two a picture calls itself says little. */
+const family = (mediaType: MediaType) => mediaType.replace("heic", "heif");
+
+function requireAsAnnounced(plan: UploadPlan, { size, sha256, mediaType }: SpooledPicture): void {
+  if (size !== plan.size) throw invalid({ sizeBytes: `is ${plan.size}, but ${size} bytes arrived` });
+  if (plan.sha256 !== null && sha256 !== plan.sha256)
+    throw invalid({ sha256: "is not that of the bytes that arrived" });
+  if (family(mediaType) === family(plan.mediaType)) return;
+  throw new AppError("UNSUPPORTED_MEDIA_TYPE", `The picture is ${mediaType}, not ${plan.mediaType}`);
+}
+
+/**
+ * Uploads that go straight to the storage: planned, put under a signed URL, confirmed. What is put lies in an area of its
+ * own, where it can be written over for as long as the URL is good. Confirming reads it back, checks it, and stores it
+ * like any other upload: so an original never changes, and there is one way in.
+ */
+export class DirectUploads {
+  constructor(private readonly parts: DirectUploadsParts) {}
+
+  /** Makes the photo, and the place where its bytes can be put. @throws 409 when it has a picture already */
+  async plan(session: Session, said: PhotoSaid, announced: Announced) {
+    const { db, storage, pictures, signedUrls } = this.parts;
+    const plan: UploadPlan = { ...announced, key: newKey("uploads") };
+    await announce(db, plan.key);
+    const serverVersion = await pictures.write(session, said, async (tx) => {
+      if (await findByPhoto(tx, session.userId, said.id))
+        throw new AppError("CONFLICT", "This photo has a picture already");
+      await planUpload(tx, session.userId, said.id, plan);
+      return false;
+    });
+    const { key, size, mediaType } = plan;
+    const now = Date.now();
+    return {
+      id: said.id,
+      url: null,
+      thumbnailUrl: null,
+      serverVersion,
+      syncTimestamp: new Date(now).toISOString(),
+      upload: {
+        method: "PUT",
+        url: storage.signedUrl("PUT", key, linkSeconds) ?? signedUrls.put(key, { mediaType, size }),
+        headers: { "Content-Type": mediaType },
+        expiresAt: new Date(now + linkSeconds * 1000).toISOString(),
+      },
+    };
+  }
+
+  /**
+   * Takes what was put. A repeat is answered the same.
+   * @throws 404 when nothing was planned, 409 when nothing was put yet; when it is not what was announced 400, 413 or
+   * 415, and it has to be put again
+   */
+  async confirm(session: Session, photoId: string): Promise<Uploaded> {
+    const { db, storage, pictures } = this.parts;
+    const plan = await findUpload(db, session.userId, photoId);
+    if (!plan) return this.#confirmed(session, photoId);
+    await using picture = await this.#fetch(plan);
+    requireAsAnnounced(plan, picture);
+    const end = (tx: Transaction) => endUpload(tx, session.userId, plan.key);
+    const uploaded = await pictures.add(session, { id: photoId, content: {} }, picture, end);
+    await destroy(db, storage, plan.key).catch(() => {});
+    return uploaded;
+  }
+
+  async #fetch({ key }: UploadPlan): Promise<SpooledPicture> {
+    const put = await this.parts.storage.get(key);
+    if (!put) throw new AppError("CONFLICT", "The picture has not been put to its upload URL yet");
+    const body = put.body instanceof Blob ? put.body.stream() : put.body;
+    return this.parts.spool.receive(body);
+  }
+
+  async #confirmed(session: Session, photoId: string): Promise<Uploaded> {
+    const { db, pictures } = this.parts;
+    const picture = await findByPhoto(db, session.userId, photoId);
+    if (!picture) throw notFound("Upload");
+    const serverVersion = await pictures.write(session, { id: photoId, content: {} }, async () => false);
+    return pictures.answer(photoId, picture, serverVersion);
+  }
+}

@@ -1,0 +1,184 @@
+import type { Transaction } from "../database/client.ts";
+import { AppError } from "../errors.ts";
+import type { Session } from "../http/guards.ts";
+import type { Log } from "../log.ts";
+import { destroy } from "../storage/references.ts";
+import type { ObjectStorage } from "../storage/storage.ts";
+import type { AccountQueue } from "../sync/account-queue.ts";
+import type { Applied, Outcome } from "../sync/apply-changes.ts";
+import type { Change } from "../sync/change.ts";
+import type { Counter } from "../sync/counter.ts";
+import type { Content, Entity, Registry } from "../sync/entity.ts";
+import { bringLater } from "../sync/fuller.ts";
+import { whateverIsThere, writeChanges } from "../sync/write.ts";
+import { adoptPicture, type KeptPicture, keepPicture, SweptAway } from "./keeping.ts";
+import type { PictureLinks } from "./picture-links.ts";
+import type { Previews } from "./previews.ts";
+import type { SpooledPicture } from "./spool.ts";
+import { attachPicture, type StoredPicture } from "./stored-pictures.ts";
+
+/** What is said of a photo together with its bytes, or before them. */
+export interface PhotoSaid {
+  readonly id: string;
+  readonly content: Content;
+}
+
+/** What the answer to an upload says. */
+export interface Uploaded {
+  readonly id: string;
+  readonly url: string;
+  readonly thumbnailUrl: string;
+  readonly serverVersion: number;
+  readonly syncTimestamp: string;
+}
+
+export interface PicturesParts {
+  readonly accounts: AccountQueue;
+  readonly registry: Registry;
+  readonly storage: ObjectStorage;
+  readonly links: PictureLinks;
+  readonly previews: Previews;
+  readonly log: Log;
+}
+
+/** Something of the photo's that is written in the same transaction. @returns whether it shows differently now */
+export type Alongside = (tx: Transaction) => Promise<boolean>;
+
+/**
+ * What comes with a picture is no edit: a photo that is there already only takes what it lacks, and never comes into
+ * conflict. So an upload can be sent again at any time, whatever has become of the photo in the meantime.
+ */
+function toChange({ id, content }: PhotoSaid): Change {
+  const lastModified = new Date().toISOString();
+  return {
+    kind: "photos",
+    id,
+    content,
+    deleted: false,
+    encrypted: false,
+    base: whateverIsThere,
+    localVersion: null,
+    lastModified,
+    reading: "fill",
+    strict: false,
+  };
+}
+
+function refused({ stored }: Outcome): AppError {
+  return new AppError(
+    "CONFLICT",
+    stored?.encrypted
+      ? "This photo is end-to-end encrypted; its picture cannot be stored in clear"
+      : "This photo was deleted",
+  );
+}
+
+const isEmpty = (value: unknown) => value === null || value === undefined;
+
+/** Whether a phone that says this knows the photo as it stands, but for what phones never know. */
+function knows({ unknownToPhones = [], linkKeys = {} }: Entity, { change, stored }: Outcome): boolean {
+  return Object.entries(stored?.content ?? {}).every(([key, value]) => {
+    const said = change.content?.[key];
+    if (linkKeys[key] || (isEmpty(said) && unknownToPhones.includes(key))) return true;
+    return isEmpty(said) ? isEmpty(value) : isEmpty(value) || Bun.deepEquals(said, value);
+  });
+}
+
+/** Brings pictures and photos together: bytes first, then the row in the account's write path, then the answer. */
+export class Pictures {
+  constructor(private readonly parts: PicturesParts) {}
+
+  /**
+   * Stores a picture and shows it at its photo, which is made when it is not there.
+   * @param along what else happens in the same transaction
+   * @throws 409 when the photo has another picture, or was deleted; nothing is kept then
+   */
+  async add(
+    session: Session,
+    said: PhotoSaid,
+    picture: SpooledPicture,
+    along?: (tx: Transaction) => Promise<void>,
+  ): Promise<Uploaded> {
+    const { accounts, storage } = this.parts;
+    for (let attempt = 1; ; attempt++) {
+      const kept = await keepPicture(accounts.db, storage, session.userId, picture);
+      try {
+        return await this.#show(session, said, kept, along);
+      } catch (error) {
+        if (kept.facts !== null) await this.#letGo(kept);
+        // What was there already may have been swept away just now; the bytes still lie in the spool then.
+        if (!(error instanceof SweptAway) || kept.facts !== null || attempt === 3) throw error;
+      }
+    }
+  }
+
+  async #show(
+    session: Session,
+    said: PhotoSaid,
+    kept: KeptPicture,
+    along?: (tx: Transaction) => Promise<void>,
+  ): Promise<Uploaded> {
+    let standing: StoredPicture = kept;
+    const serverVersion = await this.write(session, said, async (tx) => {
+      await along?.(tx);
+      standing = await adoptPicture(tx, session.userId, kept);
+      const attached = await attachPicture(tx, session.userId, said.id, standing.sha256);
+      if (attached === "other") throw new AppError("CONFLICT", "This photo has another picture already");
+      return attached === "new";
+    });
+    if (standing.key !== kept.key) await this.#letGo(kept);
+    if (kept.facts !== null) this.parts.previews.prepare(standing.key);
+    return this.answer(said.id, standing, serverVersion);
+  }
+
+  /**
+   * Writes what is said of a photo, and something along with it.
+   * @returns the version that the device may take for what it knows
+   * @throws 409 when the photo was deleted, or is an envelope
+   */
+  async write(session: Session, said: PhotoSaid, along: Alongside): Promise<number> {
+    const { accounts, registry } = this.parts;
+    const change = toChange(said);
+    let version = 0;
+    const together = async (tx: Transaction, { outcomes }: Applied, counter: Counter) => {
+      const outcome = outcomes[0] as Outcome;
+      if (!outcome.decision.accepted) throw refused(outcome);
+      const shows = await along(tx);
+      const written = outcome.decision.write !== undefined;
+      if (shows && !written) await bringLater(tx, registry, session.userId, counter, [change]);
+      version = shows && !written ? counter.current : (outcome.version ?? 0);
+      // A device that does not know what others edited must not take this number for having seen it.
+      if (!this.#mayBuildOn(outcome, session)) version = Math.max(0, (outcome.stored?.version ?? 1) - 1);
+    };
+    await writeChanges(accounts, registry, session, [change], together);
+    return version;
+  }
+
+  /** The answer that tells a device where its picture is now. */
+  answer(id: string, picture: StoredPicture, serverVersion: number): Uploaded {
+    const { links } = this.parts;
+    const linked = { ...picture, name: id };
+    return {
+      id,
+      url: links.original(linked),
+      thumbnailUrl: links.thumbnail(linked, 512),
+      serverVersion,
+      syncTimestamp: new Date().toISOString(),
+    };
+  }
+
+  #mayBuildOn(outcome: Outcome, { deviceId }: Session): boolean {
+    const photo = this.parts.registry.find(({ kind }) => kind === "photos") as Entity;
+    return !outcome.stored || outcome.stored.deviceId === deviceId || knows(photo, outcome);
+  }
+
+  /** Bytes that nothing came to refer to go at once; the sweeper takes what cannot be deleted now. */
+  async #letGo({ key }: KeptPicture): Promise<void> {
+    const { accounts, storage, log } = this.parts;
+    try {
+      await destroy(accounts.db, storage, key);
+    } catch (error) {
+      log.warn({ err: error }, "a picture that nothing refers to waits for the sweeper");
+    }
+  }
+}

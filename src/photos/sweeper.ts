@@ -1,0 +1,86 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "../database/client.ts";
+import type { Log } from "../log.ts";
+import { destroy, listDue } from "../storage/references.ts";
+import type { ObjectStorage } from "../storage/storage.ts";
+import type { Spool } from "./spool.ts";
+import { sizes, thumbnailKey } from "./thumbnail-keys.ts";
+
+/** Keys looked up at once. */
+const batch = 100;
+
+export interface SweeperParts {
+  readonly db: Database;
+  readonly storage: ObjectStorage;
+  readonly spool: Spool;
+  readonly log: Log;
+}
+
+/**
+ * Deletes the bytes that nothing refers to: of photos that were deleted a day ago (so that a backup that runs
+ * meanwhile is whole), of uploads that were cut off, of accounts that were erased. Any number may run at once.
+ */
+export class Sweeper {
+  readonly #deriving: { delete(key: string): Promise<void> };
+
+  constructor(private readonly parts: SweeperParts) {
+    const { storage } = parts;
+    this.#deriving = {
+      async delete(key) {
+        for (const size of sizes) await storage.delete(thumbnailKey(key, size));
+        await storage.delete(key);
+      },
+    };
+  }
+
+  /** Sweeps once. @returns how many objects were deleted */
+  async run(): Promise<number> {
+    await this.#retire();
+    await this.parts.spool.sweep();
+    return this.deleteDue();
+  }
+
+  /** Deletes at once what an erased account had. What fails is left to the next sweep. */
+  async afterErasure(): Promise<void> {
+    try {
+      await this.deleteDue();
+    } catch (error) {
+      this.parts.log.warn({ err: error }, "what an erased account had stored waits for the sweeper");
+    }
+  }
+
+  /** Deletes what is due. What cannot be deleted now stays due. */
+  async deleteDue(): Promise<number> {
+    const { db, log } = this.parts;
+    let deleted = 0;
+    for (;;) {
+      const keys = await listDue(db, batch);
+      let failed = 0;
+      for (const key of keys) {
+        try {
+          if (await destroy(db, this.#deriving, key)) deleted++;
+        } catch (error) {
+          failed++;
+          log.warn({ err: error }, "an object cannot be deleted now");
+        }
+      }
+      if (keys.length < batch || failed > 0) return deleted;
+    }
+  }
+
+  /** Lets go of what deleted photos showed, and of uploads that were never confirmed. */
+  async #retire(): Promise<void> {
+    const { db } = this.parts;
+    await db.execute(sql`DELETE FROM direct_uploads WHERE created_at < now() - interval '1 day'`);
+    await db.execute(sql`
+      DELETE FROM photo_files f USING photos p
+      WHERE p.user_id = f.user_id AND p.id = f.photo_id AND p.deleted_at < now() - interval '1 day'`);
+    // Whoever shows an object locks its row first and sets used_at: then this waits, looks again, and lets it be.
+    await db.execute(sql`
+      WITH gone AS (
+        DELETE FROM stored_objects o WHERE o.used_at < now() - interval '1 day' AND NOT EXISTS (
+          SELECT FROM photo_files f WHERE f.user_id = o.user_id AND f.sha256 = o.sha256)
+        RETURNING key)
+      INSERT INTO unreferenced_objects (key, due_at) SELECT key, now() FROM gone ON CONFLICT (key) DO NOTHING`);
+  }
+}

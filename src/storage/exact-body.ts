@@ -1,0 +1,51 @@
+import { AppError, invalid } from "../errors.ts";
+
+const tooLarge = (size: number) => new AppError("PAYLOAD_TOO_LARGE", `The body is larger than ${size} bytes`);
+const tooSmall = (size: number) => invalid({ body: `is smaller than ${size} bytes` });
+
+/** A body that has to have exactly a number of bytes. It fails before its end otherwise, so that nothing is kept. */
+export class ExactBody {
+  readonly stream: ReadableStream<Uint8Array>;
+  /** What was wrong with the body. Storages may tell of it in words of their own. */
+  failure: AppError | undefined;
+  #left: number;
+
+  /**
+   * @param size bytes
+   * @throws 413 or 400 when the request says itself that it has more or fewer
+   */
+  constructor(request: Request, size: number) {
+    const announced = Number(request.headers.get("content-length") ?? size);
+    if (announced > size) throw tooLarge(size);
+    if (announced < size) throw tooSmall(size);
+    this.#left = size;
+    const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const chunk = await this.#next(reader, size);
+          if (chunk) controller.enqueue(chunk);
+          else controller.close();
+        },
+        cancel: (reason) => reader?.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  async #next(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, size: number) {
+    const chunk = await reader?.read().catch(() => this.#fail(invalid({ body: "did not arrive whole" })));
+    this.#left -= chunk?.value?.byteLength ?? 0;
+    if (this.#left < 0) {
+      void reader?.cancel().catch(() => {});
+      this.#fail(tooLarge(size));
+    }
+    if ((!chunk || chunk.done) && this.#left > 0) this.#fail(tooSmall(size));
+    return chunk?.value;
+  }
+
+  #fail(error: AppError): never {
+    this.failure = error;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+import { sql } from "drizzle-orm";
+import type { Database, Queryable, Transaction } from "../database/client.ts";
+
+/*
+ * The books about keys that nothing refers to. A key is written down here before its bytes are stored, and taken away in
+ * the transaction that makes something refer to it. So a server that is killed in between leaves a line here, by which
+ * the sweeper finds the bytes, and never something that refers to bytes which are not there.
+ */
+
+/** What deletes an object with all that was made from it. */
+export type Bytes = { delete(key: string): Promise<void> };
+
+/** Writes down a key before its bytes are stored: should nothing come to refer to it, they go after a day. */
+export async function announce(db: Queryable, key: string): Promise<void> {
+  await db.execute(
+    sql`INSERT INTO unreferenced_objects (key, due_at) VALUES (${key}, now() + interval '1 day')`,
+  );
+}
+
+/**
+ * Something refers to a key from now on, if the transaction commits.
+ * @returns false when the sweeper was here first: its bytes are gone, or about to go
+ */
+export async function claim(tx: Transaction, key: string): Promise<boolean> {
+  const claimed = await tx.execute(sql`DELETE FROM unreferenced_objects WHERE key = ${key} RETURNING key`);
+  return claimed.length > 0;
+}
+
+/** Nothing refers to a key any longer. @param after when its bytes go; a backup under way may still want them */
+export async function release(db: Queryable, key: string, after: "at once" | "in a day"): Promise<void> {
+  const due = after === "at once" ? sql`now()` : sql`now() + interval '1 day'`;
+  await db.execute(sql`
+    INSERT INTO unreferenced_objects AS t (key, due_at) VALUES (${key}, ${due})
+    ON CONFLICT (key) DO UPDATE SET due_at = least(t.due_at, EXCLUDED.due_at)`);
+}
+
+/** All that an account refers to is let go of, at once: it is about to be erased. */
+export async function releaseAccount(tx: Transaction, userId: string): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO unreferenced_objects AS t (key, due_at)
+    SELECT key, now() FROM stored_objects WHERE user_id = ${userId}
+    UNION SELECT key, now() FROM direct_uploads WHERE user_id = ${userId}
+    UNION SELECT avatar_key, now() FROM users WHERE id = ${userId} AND avatar_key IS NOT NULL
+    ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at`);
+}
+
+/**
+ * Deletes the bytes of a key that nothing refers to, while nobody can claim it.
+ * @returns false when something refers to it after all: a transaction whose end was not heard of had committed
+ */
+export async function destroy(db: Database, storage: Bytes, key: string): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    if (!(await claim(tx, key))) return false;
+    await storage.delete(key);
+    return true;
+  });
+}
+
+/** Keys whose time has come, the oldest first. */
+export async function listDue(db: Queryable, limit: number): Promise<string[]> {
+  const rows = await db.execute<{ key: string }>(sql`
+    SELECT key FROM unreferenced_objects WHERE due_at <= now() ORDER BY due_at, key LIMIT ${limit}`);
+  return rows.map(({ key }) => key);
+}

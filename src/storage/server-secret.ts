@@ -1,0 +1,19 @@
+import { randomBytes } from "node:crypto";
+import { sql } from "drizzle-orm";
+import type { Database } from "../database/client.ts";
+
+/**
+ * A secret of 32 random bytes that the server made for itself, once: servers that start at the same time on one
+ * database agree on it.
+ * @param name what it is for
+ */
+export async function loadSecret(db: Database, name: string): Promise<Uint8Array> {
+  // Waits for another server's insert, and leaves its secret alone.
+  await db.execute(sql`
+    INSERT INTO server_secrets (name, secret) VALUES (${name}, ${randomBytes(32)}) ON CONFLICT DO NOTHING`);
+  const [row] = await db.execute<{ secret: Uint8Array }>(
+    sql`SELECT secret FROM server_secrets WHERE name = ${name}`,
+  );
+  if (!row) throw new Error(`the secret ${name} is gone as soon as it was made`);
+  return row.secret;
+}
