@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../package.json" with { type: "json" };
+import { StorageAwayError } from "../src/storage/inspection.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { disableUser } from "./disable-user.ts";
@@ -8,6 +9,7 @@ import { listUsers } from "./list-users.ts";
 import { migrate } from "./migrate.ts";
 import { resetPassword } from "./reset-password.ts";
 import { serve } from "./serve.ts";
+import { addStorageCommands } from "./storage-commands.ts";
 import { explainFailure } from "./with-context.ts";
 
 const program = new Command("trailglass")
@@ -61,14 +63,24 @@ program
   .description("erase an account and everything it owns")
   .option("--yes", "do not ask")
   .action((email, _options, command) => deleteUser(email, all(command)));
+addStorageCommands(
+  program.command("storage").description("look after stored pictures: check them, or move them elsewhere"),
+);
 
-/** Exit code of a wrong command line, after BSD sysexits.h. */
+/** Exit codes of a wrong command line, and of a storage that does not answer, after BSD sysexits.h. */
 const usageError = 64;
+const unavailable = 69;
+
+function explain(error: unknown): number {
+  if (!(error instanceof StorageAwayError)) return explainFailure(error);
+  console.error(`trailglass: ${error.message}`);
+  return unavailable;
+}
 
 try {
   await program.parseAsync();
   process.exit(0);
 } catch (error) {
-  if (!(error instanceof CommanderError)) process.exit(explainFailure(error));
+  if (!(error instanceof CommanderError)) process.exit(explain(error));
   process.exit(error.exitCode === 0 ? 0 : usageError);
 }

@@ -44,10 +44,11 @@ CREATE TABLE direct_uploads (
 );
 
 -- Keys in the storage that nothing refers to, or not yet: written down before the bytes are, taken away when
--- something refers to them. What is still here at due_at is deleted.
+-- something refers to them. What is still here at due_at is deleted; from when that begins, nothing may refer to it.
 CREATE TABLE unreferenced_objects (
-  key    text COLLATE "C" PRIMARY KEY,
-  due_at timestamptz NOT NULL
+  key       text COLLATE "C" PRIMARY KEY,
+  due_at    timestamptz NOT NULL,
+  condemned boolean NOT NULL DEFAULT false
 );
 CREATE INDEX unreferenced_objects_due_idx ON unreferenced_objects (due_at);
 

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/ensure-bun.sh
+. scripts/ensure-minio.sh
 
 bun install --frozen-lockfile --silent
 rm -rf .tools/reports

@@ -37,19 +37,32 @@ export function atMost(name: string, value: number, limit: number, unit: string)
   };
 }
 
-/** Rates in rows per second, measured in turns, so that noise of the machine hits both alike. */
+/** A rate in MB/s as a ratio to another, each turn measured beside each other; without a target it is told only. */
+export function rateOf(name: string, turns: readonly Turn[], least: number | null): Figure {
+  const ratio = median(turns.map(({ ours, other }) => ours / other));
+  const rate = (key: keyof Turn) => whole(median(turns.map((turn) => turn[key])));
+  return {
+    name,
+    measured: `${rate("ours")} MB/s; plain copy ${rate("other")}`,
+    target: least === null ? "" : `>= ${least} x copy`,
+    ratio: `${ratio.toFixed(2)} x`,
+    met: ratio >= (least ?? 0),
+  };
+}
+
+/** Rates in rows per second, measured in turns, so that noise of the machine hits both alike: ours, and what it is compared with. */
 export interface Turn {
   readonly ours: number;
-  readonly postgres: number;
+  readonly other: number;
 }
 
 /** A rate as a ratio to that of Postgres itself: the median of the turns' ratios. */
 export function ratioOf(name: string, turns: readonly Turn[], least: number): Figure {
-  const ratio = median(turns.map(({ ours, postgres }) => ours / postgres));
+  const ratio = median(turns.map(({ ours, other }) => ours / other));
   const rate = (key: keyof Turn) => whole(median(turns.map((turn) => turn[key])));
   return {
     name,
-    measured: `${rate("ours")} rows/s; COPY ${rate("postgres")}`,
+    measured: `${rate("ours")} rows/s; COPY ${rate("other")}`,
     target: `>= ${least} x COPY`,
     ratio: `${ratio.toFixed(2)} x`,
     met: ratio >= least,

@@ -69,7 +69,7 @@ async function takeTurns(phone: BenchPhone, points: number): Promise<Turn[]> {
   const measured: Turn[] = [];
   for (let turn = 0; turn < turns; turn++) {
     const ours = points / (await syncAll(phone, points));
-    measured.push({ ours, postgres: points / (await copyAll(phone)) });
+    measured.push({ ours, other: points / (await copyAll(phone)) });
   }
   return measured;
 }

@@ -2,12 +2,14 @@ import { parseArgs } from "node:util";
 import { measureEmptyDelta, measureMixedDelta } from "./deltas.ts";
 import type { Figure } from "./figure.ts";
 import { measureFirstSync } from "./first-sync.ts";
+import { measurePhotos } from "./photos.ts";
 import { circumstances, table, writeDocument } from "./report.ts";
 import { BenchServer } from "./server.ts";
 import { measureStart } from "./start.ts";
+import { measureThumbnail } from "./thumbnail.ts";
 import { measureUpload } from "./upload.ts";
 
-const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start] [--points 1000000] [--write]
+const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start|photos|thumbnail] [--points 1000000] [--write]
   --only    measures one thing; may be given several times
   --points  points of the first sync
   --write   puts the table into docs/benchmarks.md`;
@@ -21,6 +23,8 @@ const measurements: Record<string, (points: number) => Promise<Figure[]>> = {
   "empty-delta": () => withServer(measureEmptyDelta),
   "mixed-delta": () => withServer(measureMixedDelta),
   upload: () => withServer(measureUpload),
+  photos: measurePhotos,
+  thumbnail: measureThumbnail,
   "first-sync": (points) => withServer((server) => measureFirstSync(server, points)),
 };
 

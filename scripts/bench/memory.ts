@@ -32,12 +32,12 @@ const residentOf = (pid: number) => Number(readFileSync(`/proc/${pid}/statm`, "u
 
 /**
  * Does something and watches how far a process' resident memory rises meanwhile over what it was before.
- * @returns bytes of growth at its highest, with what came of it
+ * @returns bytes of growth at its highest, and that height, with what came of it
  */
 export async function watchGrowth<T>(
   pid: number,
   action: () => Promise<T>,
-): Promise<{ result: T; growth: number }> {
+): Promise<{ result: T; growth: number; highest: number }> {
   const before = residentOf(pid);
   let highest = before;
   const timer = setInterval(() => {
@@ -45,7 +45,8 @@ export async function watchGrowth<T>(
   }, 20);
   try {
     const result = await action();
-    return { result, growth: Math.max(highest, residentOf(pid)) - before };
+    highest = Math.max(highest, residentOf(pid));
+    return { result, growth: highest - before, highest };
   } finally {
     clearInterval(timer);
   }

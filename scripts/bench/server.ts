@@ -18,14 +18,15 @@ export class BenchServer {
   private constructor(
     readonly dataDir: string,
     readonly port: number,
+    private readonly settings: Readonly<Record<string, string>>,
   ) {}
 
-  /** A new, empty one that has not started yet. */
-  static async create(): Promise<BenchServer> {
+  /** A new, empty one that has not started yet. @param settings variables beside those that all servers here have */
+  static async create(settings: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
     const dataDir = await mkdtemp(join(tmpdir(), "trailglass-bench-"));
     // The embedded database runs as another user when this runs as root.
     await chmod(dataDir, 0o755);
-    return new BenchServer(dataDir, await freePort());
+    return new BenchServer(dataDir, await freePort(), settings);
   }
 
   get url(): string {
@@ -48,7 +49,7 @@ export class BenchServer {
     // The data folder as working folder: no env file of the developer's is picked up.
     const child = Bun.spawn([process.execPath, ...extra, join(root, "cli/main.ts"), "serve"], {
       cwd: this.dataDir,
-      env: environment(this.dataDir, this.port),
+      env: { ...environment(this.dataDir, this.port), ...this.settings },
       stdout: "ignore",
       stderr: "inherit",
     });

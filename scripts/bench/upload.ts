@@ -82,7 +82,7 @@ export async function measureUpload(server: BenchServer): Promise<Figure[]> {
     const measured: Turn[] = [];
     for (let turn = 1; turn <= turns; turn++) {
       const ours = pointsPerTurn / (await uploadTurn(phone, turn));
-      measured.push({ ours, postgres: pointsPerTurn / (await copyTurn(sql, other, turn)) });
+      measured.push({ ours, other: pointsPerTurn / (await copyTurn(sql, other, turn)) });
     }
     return [ratioOf("batch upload, 500 points a request", measured, 0.5)];
   } finally {

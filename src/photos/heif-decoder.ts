@@ -15,11 +15,16 @@ export type HeifResult = ArrayBuffer | null;
 /** Milliseconds after which decoding is given up. 50 megapixels take some four seconds on a usual computer. */
 const timeout = 30_000;
 
+/** Within an executable all is one file, and the worker an entrypoint that keeps its path in the project. */
+const workerPath =
+  import.meta.file === "heif-decoder.ts" ? "./heif-worker.ts" : "./src/photos/heif-worker.ts";
+
 async function firstAnswer(worker: Worker): Promise<HeifResult> {
   const { promise, resolve, reject } = Promise.withResolvers<HeifResult>();
   const timer = setTimeout(() => reject(new Unreadable("It takes too long to decode")), timeout);
   worker.onmessage = (event) => resolve(event.data);
-  worker.onerror = () => resolve(null);
+  // It catches what goes wrong with a file: this is a fault of the program, and no reason to give a picture up.
+  worker.onerror = (event) => reject(new Error(`The decoder failed: ${event.message}`));
   return await promise.finally(() => clearTimeout(timer));
 }
 
@@ -31,7 +36,7 @@ async function firstAnswer(worker: Worker): Promise<HeifResult> {
  * @throws Unreadable
  */
 export async function decodeHeif(job: HeifJob, hold: Hold): Promise<Uint8Array<ArrayBuffer>> {
-  const worker = new Worker(new URL("./heif-worker.ts", import.meta.url));
+  const worker = new Worker(new URL(workerPath, import.meta.url));
   hold(new Promise((ended) => worker.addEventListener("close", ended)));
   try {
     worker.postMessage(job);

@@ -33,8 +33,7 @@ async function isWhole(storage: ObjectStorage, { key, size }: StoredPicture): Pr
  * there for good; only then may anything refer to them.
  */
 export async function keepPicture(
-  db: Database,
-  storage: ObjectStorage,
+  { db, storage }: { db: Database; storage: ObjectStorage },
   userId: string,
   picture: SpooledPicture,
 ): Promise<KeptPicture> {

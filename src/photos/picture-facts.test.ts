@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ExifTags, exifBlock, withExif } from "../../test/support/exif.ts";
 import { quadrantsPng } from "../../test/support/png.ts";
-import { seededRandom } from "../../test/support/seeded-random.ts";
+import { SeededRandom } from "../../test/support/seeded-random.ts";
+import { textOf } from "./exif-values.ts";
 import { type PictureFacts, readFacts } from "./picture-facts.ts";
 
 const fixture = (name: string) => Bun.file(join(import.meta.dir, "../../test/photos/fixtures", name));
@@ -260,6 +261,10 @@ test("texts can be stored: no U+0000, whole characters, at most 200", async () =
   expect(facts.lensModel).toBeUndefined();
 });
 
+test("a text with U+0000 inside", () => {
+  expect(textOf({ Make: { value: ["A\0c\ud800me"] } }, "Make", 200)).toBe("Ac\ufffdme");
+});
+
 test("EXIF of a PNG, which is turned as it says", async () => {
   const exif = exifBlock({ Orientation: 6, Make: "Acme" });
   const png = new Blob([quadrantsPng(64, 48, { exif })]);
@@ -328,7 +333,7 @@ test.each([1, 5000, 65_535])("%d hostile entries neither hang nor throw", async 
 });
 
 test("damaged files never throw", async () => {
-  const random = seededRandom(7);
+  const random = new SeededRandom(7);
   const sources = [
     [withExif(plainJpeg, exifBlock(everything)), "image/jpeg"],
     [quadrantsPng(16, 16, { exif: exifBlock(everything) }), "image/png"],
@@ -339,8 +344,8 @@ test("damaged files never throw", async () => {
   ] as const;
   for (let round = 0; round < 600; round++) {
     const [source, mediaType] = sources[round % sources.length] ?? sources[0];
-    const broken = source.slice(0, round % 3 === 0 ? Math.floor(random() * source.length) : undefined);
-    for (let i = 0; i < 8; i++) broken[Math.floor(random() * broken.length)] = Math.floor(random() * 256);
+    const broken = source.slice(0, round % 3 === 0 ? random.int(0, source.length) : undefined);
+    for (let i = 0; i < 8; i++) broken[random.int(0, broken.length)] = random.int(0, 255);
     expect(await readFacts(new Blob([broken]), mediaType)).toBeObject();
   }
 });

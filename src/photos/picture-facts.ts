@@ -63,11 +63,28 @@ async function readTags(file: Blob, mediaType: MediaType): Promise<Tags> {
   return (tags.exif ?? {}) as Tags;
 }
 
+/**
+ * Bytes from a file's start in which its dimensions are looked for. Some cameras put megabytes of depth maps before
+ * them; a whole picture is never read, for many are received at once.
+ */
+const prefixes = [256 * 1024, 8 * 1024 * 1024] as const;
+
+/** Dimensions of a JPEG, PNG, WebP or GIF. */
+async function rasterSize(file: Blob): Promise<{ width: number; height: number } | null> {
+  for (const length of prefixes) {
+    const size = await attempt(async () => {
+      const start = await file.slice(0, length).bytes();
+      return new Bun.Image(start, { maxPixels: Number.MAX_SAFE_INTEGER }).metadata();
+    });
+    if (size || file.size <= length) return size;
+  }
+  return null;
+}
+
 /** Bun turns JPEGs by itself; what the others say of their orientation it does not look at. */
 async function shape(file: Blob, mediaType: MediaType, tags: Tags): Promise<Found> {
   const heif = /hei[cf]|avif/.test(mediaType) ? await attempt(() => describeHeif(file)) : null;
-  const size =
-    heif ?? (await attempt(() => new Bun.Image(file, { maxPixels: Number.MAX_SAFE_INTEGER }).metadata()));
+  const size = heif ?? (await rasterSize(file));
   const orientation = heif?.orientation ?? orientationOf(tags);
   const { width, height } = size ?? {};
   const onItsSide = orientation !== null && orientation >= 5 && mediaType !== "image/jpeg";
@@ -76,7 +93,7 @@ async function shape(file: Blob, mediaType: MediaType, tags: Tags): Promise<Foun
 
 /**
  * Reads what a picture says of itself. Never throws: of a damaged file it gives what can be read, `{}` at worst.
- * Of the file at most a megabyte is read, besides what its dimensions take.
+ * Of the file at most eight megabytes are read.
  */
 export async function readFacts(file: Blob, mediaType: MediaType): Promise<PictureFacts> {
   const tags = (await attempt(() => readTags(file, mediaType))) ?? {};

@@ -3,7 +3,7 @@ import { type MediaType, sniffedBytes, sniffMediaType } from "./media-type.ts";
 import { readFacts } from "./picture-facts.ts";
 import { Unreadable } from "./unreadable.ts";
 
-/** Pictures with more pixels are not decoded: it would take half a gigabyte and more. */
+/** Pictures with more pixels are not decoded: as a HEIC, one of so many takes 1.5 GB of memory. */
 export const maxPixels = 120_000_000;
 /** Pixels beyond which a picture counts as two, unless it is a JPEG, which is never decoded at its full size. */
 const largePixels = 40_000_000;

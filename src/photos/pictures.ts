@@ -14,6 +14,7 @@ import { whateverIsThere, writeChanges } from "../sync/write.ts";
 import { adoptPicture, type KeptPicture, keepPicture, SweptAway } from "./keeping.ts";
 import type { PictureLinks } from "./picture-links.ts";
 import type { Previews } from "./previews.ts";
+import { Slots } from "./slots.ts";
 import type { SpooledPicture } from "./spool.ts";
 import { attachPicture, type StoredPicture } from "./stored-pictures.ts";
 
@@ -40,6 +41,9 @@ export interface PicturesParts {
   readonly previews: Previews;
   readonly log: Log;
 }
+
+/** Pictures that are brought into the storage at once, of those that were received: each takes up to 20 MB of memory. */
+const storedAtOnce = 4;
 
 /** Something of the photo's that is written in the same transaction. @returns whether it shows differently now */
 export type Alongside = (tx: Transaction) => Promise<boolean>;
@@ -86,6 +90,8 @@ function knows({ unknownToPhones = [], linkKeys = {} }: Entity, { change, stored
 
 /** Brings pictures and photos together: bytes first, then the row in the account's write path, then the answer. */
 export class Pictures {
+  readonly #storing = new Slots(storedAtOnce);
+
   constructor(private readonly parts: PicturesParts) {}
 
   /**
@@ -101,7 +107,9 @@ export class Pictures {
   ): Promise<Uploaded> {
     const { accounts, storage } = this.parts;
     for (let attempt = 1; ; attempt++) {
-      const kept = await keepPicture(accounts.db, storage, session.userId, picture);
+      const kept = await this.#storing.run(1, true, () =>
+        keepPicture({ db: accounts.db, storage }, session.userId, picture),
+      );
       try {
         return await this.#show(session, said, kept, along);
       } catch (error) {

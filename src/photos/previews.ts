@@ -8,7 +8,7 @@ import { readThumbnailKey, type Size, sizes, thumbnailKey } from "./thumbnail-ke
 import { ThumbnailMaker, type ThumbnailOrder } from "./thumbnail-maker.ts";
 import { Unreadable } from "./unreadable.ts";
 
-/** Pictures decoded at once, in the whole process: each takes up to 200 MB of memory, large ones count as two. */
+/** Pictures decoded at once, in the whole process. Measured: a HEIC takes 13 bytes of memory a pixel meanwhile. */
 const atOnce = 2;
 /** Originals that wait for their thumbnails; beyond, these are made when somebody asks for them. */
 const longestQueue = 1000;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, invalid } from "../errors.ts";
 import { type MediaType, sniffedBytes, sniffMediaType } from "./media-type.ts";
@@ -28,21 +28,42 @@ function requirePicture(head: Uint8Array): MediaType {
   });
 }
 
-/** Gathers pieces until they are worth a write. */
-class Gathered {
-  #pieces: Uint8Array[] = [];
+/** A picture that is being written down. Its kind is known from its first bytes; pieces are small, and gathered. */
+class Writing {
+  readonly #hasher = new Bun.CryptoHasher("sha256");
+  #gathered: Uint8Array[] = [];
+  #waiting = 0;
+  #mediaType: MediaType | null = null;
   size = 0;
 
-  add(piece: Uint8Array): void {
-    this.#pieces.push(piece);
+  constructor(private readonly file: FileHandle) {}
+
+  async add(piece: Uint8Array): Promise<void> {
+    this.#gathered.push(piece);
+    this.#waiting += piece.byteLength;
     this.size += piece.byteLength;
+    const isUnknown = this.#mediaType === null && this.#waiting >= sniffedBytes;
+    if (isUnknown || this.#waiting >= writtenAtOnce) await this.#flush();
   }
 
-  take(): Uint8Array {
-    const bytes = this.#pieces.length === 1 ? (this.#pieces[0] as Uint8Array) : Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.size = 0;
-    return bytes;
+  async end() {
+    if (this.size === 0) throw invalid({ file: "is empty" });
+    await this.#flush();
+    return {
+      size: this.size,
+      sha256: this.#hasher.digest("hex"),
+      mediaType: this.#mediaType as unknown as MediaType,
+    };
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#waiting === 0) return;
+    this.#mediaType ??= requirePicture(Buffer.concat(this.#gathered).subarray(0, sniffedBytes));
+    const pieces = this.#gathered;
+    this.#gathered = [];
+    this.#waiting = 0;
+    for (const piece of pieces) this.#hasher.update(piece);
+    for (const piece of pieces) await this.file.writeFile(piece);
   }
 }
 
@@ -80,31 +101,17 @@ export class Spool {
   }
 
   async #write(path: string, source: AsyncIterable<Uint8Array>) {
-    const hasher = new Bun.CryptoHasher("sha256");
-    const gathered = new Gathered();
-    let size = 0;
-    let mediaType: MediaType | null = null;
     const file = await open(path, "wx", 0o600);
-    const flush = async () => {
-      const bytes = gathered.take();
-      mediaType ??= requirePicture(bytes.subarray(0, sniffedBytes));
-      hasher.update(bytes);
-      await file.writeFile(bytes);
-    };
+    const writing = new Writing(file);
     try {
       for await (const piece of source) {
-        size += piece.byteLength;
-        if (size > this.maxBytes) throw this.tooLarge();
-        gathered.add(piece);
-        const known = mediaType !== null || gathered.size < sniffedBytes;
-        if (gathered.size >= writtenAtOnce || !known) await flush();
+        if (writing.size + piece.byteLength > this.maxBytes) throw this.tooLarge();
+        await writing.add(piece);
       }
-      if (size === 0) throw invalid({ file: "is empty" });
-      if (gathered.size > 0) await flush();
+      return await writing.end();
     } finally {
       await file.close();
     }
-    return { size, sha256: hasher.digest("hex"), mediaType: mediaType as unknown as MediaType };
   }
 
   /** Removes what servers that were killed left behind. */

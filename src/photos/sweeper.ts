@@ -37,7 +37,9 @@ export class Sweeper {
   async run(): Promise<number> {
     await this.#retire();
     await this.parts.spool.sweep();
-    return this.deleteDue();
+    const deleted = await this.deleteDue();
+    await this.parts.storage.sweepFragments();
+    return deleted;
   }
 
   /** Deletes at once what an erased account had. What fails is left to the next sweep. */
@@ -58,7 +60,7 @@ export class Sweeper {
       let failed = 0;
       for (const key of keys) {
         try {
-          if (await destroy(db, this.#deriving, key)) deleted++;
+          if (await destroy(db, this.#deriving, key, "due")) deleted++;
         } catch (error) {
           failed++;
           log.warn({ err: error }, "an object cannot be deleted now");

@@ -22,7 +22,8 @@ export async function announce(db: Queryable, key: string): Promise<void> {
  * @returns false when the sweeper was here first: its bytes are gone, or about to go
  */
 export async function claim(tx: Transaction, key: string): Promise<boolean> {
-  const claimed = await tx.execute(sql`DELETE FROM unreferenced_objects WHERE key = ${key} RETURNING key`);
+  const claimed = await tx.execute(sql`
+    DELETE FROM unreferenced_objects WHERE key = ${key} AND NOT condemned RETURNING key`);
   return claimed.length > 0;
 }
 
@@ -45,15 +46,24 @@ export async function releaseAccount(tx: Transaction, userId: string): Promise<v
 }
 
 /**
- * Deletes the bytes of a key that nothing refers to, while nobody can claim it.
+ * Deletes the bytes of a key that nothing refers to. It is condemned first, so that nobody can claim it meanwhile, and
+ * no transaction is open while the storage takes its time; what is cut off in between is done again by the next sweep.
+ * @param when `due`: only if its time has come
  * @returns false when something refers to it after all: a transaction whose end was not heard of had committed
  */
-export async function destroy(db: Database, storage: Bytes, key: string): Promise<boolean> {
-  return db.transaction(async (tx) => {
-    if (!(await claim(tx, key))) return false;
-    await storage.delete(key);
-    return true;
-  });
+export async function destroy(
+  db: Database,
+  storage: Bytes,
+  key: string,
+  when: "at once" | "due" = "at once",
+): Promise<boolean> {
+  const condemned = await db.execute(sql`
+    UPDATE unreferenced_objects SET condemned = true, due_at = least(due_at, now())
+    WHERE key = ${key} AND (due_at <= now() OR ${when === "at once"}) RETURNING key`);
+  if (condemned.length === 0) return false;
+  await storage.delete(key);
+  await db.execute(sql`DELETE FROM unreferenced_objects WHERE key = ${key} AND condemned`);
+  return true;
 }
 
 /** Keys whose time has come, the oldest first. */
@@ -61,4 +71,14 @@ export async function listDue(db: Queryable, limit: number): Promise<string[]> {
   const rows = await db.execute<{ key: string }>(sql`
     SELECT key FROM unreferenced_objects WHERE due_at <= now() ORDER BY due_at, key LIMIT ${limit}`);
   return rows.map(({ key }) => key);
+}
+
+/**
+ * Nothing refers to a key any longer, since its bytes are damaged or gone. What is left of it, and of what was made from
+ * it, stays for 30 days: it may still be better than nothing.
+ */
+export async function setAside(tx: Transaction, key: string): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO unreferenced_objects (key, due_at) VALUES (${key}, now() + interval '30 days')
+    ON CONFLICT (key) DO NOTHING`);
 }

@@ -31,7 +31,7 @@ export interface ObjectStorage {
   /** Stores an object from a stream of any length. When this resolves, the bytes are on disk for good. */
   put(key: string, body: ReadableStream<Uint8Array>, options: PutOptions): Promise<void>;
 
-  /** The same from a file, which the caller gives away: it may be moved, and is gone afterwards. */
+  /** The same from a file, which the caller gives away: it may be moved, and is gone afterwards, also on failure. */
   putFile(key: string, path: string, options: PutOptions): Promise<void>;
 
   /**
@@ -58,6 +58,9 @@ export interface ObjectStorage {
 
   /** Writes, reads and deletes a small object. @throws what is wrong, in words for an administrator. */
   probe(): Promise<void>;
+
+  /** Deletes what is left of writes that were cut off more than a day ago. */
+  sweepFragments(): Promise<void>;
 
   /** Lets go of connections. */
   close(): Promise<void>;

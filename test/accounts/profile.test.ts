@@ -59,7 +59,8 @@ test("null and nothing leave the name, and the time of its change, as they are",
 test.each([
   [{ displayName: "" }, { displayName: "must have 1 to 100 characters" }],
   [{ displayName: "a\u0000b" }, { displayName: "must not contain the character U+0000" }],
-  [{ profilePhoto: "aGk=" }, { profilePhoto: "is not supported yet" }],
+  [{ profilePhoto: "aGk=" }, { profilePhoto: "must be a JPEG, PNG, WebP, HEIC, HEIF, AVIF or GIF picture" }],
+  [{ profilePhoto: "?" }, { profilePhoto: "must be base64" }],
 ])("refuses %p", async (body, details) => {
   const person = await register(server);
   const answer = await put(person, body);

@@ -464,6 +464,7 @@ CREATE TRIGGER trips_version_grows BEFORE UPDATE ON public.trips FOR EACH ROW EX
 CREATE TABLE unreferenced_objects (
   key text COLLATE "C" NOT NULL,
   due_at timestamp with time zone NOT NULL,
+  condemned boolean NOT NULL DEFAULT false,
   CONSTRAINT unreferenced_objects_pkey PRIMARY KEY (key)
 );
 CREATE INDEX unreferenced_objects_due_idx ON public.unreferenced_objects USING btree (due_at);

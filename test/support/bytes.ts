@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 /** Bytes that no two places of have in common. */
-export const someBytes = (size: number): Buffer => randomBytes(size);
+export const someBytes = (size: number): Buffer<ArrayBuffer> => randomBytes(size);
 
 /** A stream in steps that no chunk or part is a multiple of. */
 export function streamOf(bytes: Uint8Array, step = 100_003): ReadableStream<Uint8Array> {
