@@ -21,10 +21,12 @@ const silent: Progress = { begin() {}, advance() {} };
 async function openBar(title: string) {
   const { progress } = await import("@clack/prompts");
   const state = { done: 0, bytes: 0, total: 0, of: 0, cancelled: false };
-  const open = (max: number) => progress({ max, onCancel: () => Object.assign(state, { cancelled: true }) });
+  const open = (max: number) =>
+    progress({ max, size: 24, withGuide: false, onCancel: () => Object.assign(state, { cancelled: true }) });
   let bar: ReturnType<typeof open> | undefined;
+  // No longer than a narrow terminal is wide.
   const told = () =>
-    `${title}: ${state.done} of ${count(state.total, "picture")}, ${inWords(state.bytes)} of ${inWords(state.of)}`;
+    `${title} ${state.done} of ${state.total}, ${inWords(state.bytes)} of ${inWords(state.of)}`;
   const shown: Progress = {
     begin({ originals, avatars, bytes }) {
       Object.assign(state, { total: originals + avatars, of: bytes });

@@ -26,7 +26,7 @@ export async function storageMigrate(options: StorageMigrateOptions): Promise<vo
   const report = await withContext(options, async ({ config, db, storage: source }) => {
     const target = await openStorage(configFor(config, to), db);
     try {
-      return await withProgress(`Copying to ${to}`, false, (progress) =>
+      return await withProgress("Copying", false, (progress) =>
         migrateObjects({ db, source, target, progress }),
       );
     } finally {
@@ -39,10 +39,9 @@ export async function storageMigrate(options: StorageMigrateOptions): Promise<vo
     `Copied ${count(copied, "picture")} (${inWords(bytes)}) to ${to}; ${present} lay there already.`,
   );
   console.log("Thumbnails are not copied: they are made again when somebody looks at them.");
-  console.log(
-    `Now set STORAGE_BACKEND=${to} and restart the server. If pictures were uploaded meanwhile, run this`,
-  );
-  console.log("command once more before you do; what is there already is not copied again.");
+  console.log(`Now set STORAGE_BACKEND=${to} and restart the server.`);
+  console.log("If pictures were uploaded meanwhile, run this once more before you do: what is");
+  console.log("there already is not copied again.");
   if (findings.length > 0)
     throw new CommandError(
       `${count(findings.length, "picture")} could not be copied: damaged where they lie.`,

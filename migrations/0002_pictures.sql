@@ -22,6 +22,8 @@ CREATE TABLE photo_files (
   user_id     uuid NOT NULL,
   photo_id    text COLLATE "C" NOT NULL,
   sha256      bytea NOT NULL,
+  -- What was said with the bytes of a photo that was there already. It is shown where the photo says nothing.
+  said        jsonb,
   attached_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (user_id, photo_id),
   FOREIGN KEY (user_id, photo_id) REFERENCES photos ON DELETE CASCADE,
@@ -29,6 +31,15 @@ CREATE TABLE photo_files (
   FOREIGN KEY (user_id, sha256) REFERENCES stored_objects DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX photo_files_object_idx ON photo_files (user_id, sha256);
+
+-- A photo goes altogether when it becomes an envelope. Its bytes then stay for a day, like those of a deleted one.
+CREATE FUNCTION keep_bytes_for_a_day() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE stored_objects o SET used_at = now() FROM photo_files f
+  WHERE f.user_id = OLD.user_id AND f.photo_id = OLD.id AND o.user_id = f.user_id AND o.sha256 = f.sha256;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER photos_keep_bytes BEFORE DELETE ON photos FOR EACH ROW EXECUTE FUNCTION keep_bytes_for_a_day();
 
 -- A picture that a phone is about to bring past this server, or has brought and not yet confirmed.
 CREATE TABLE direct_uploads (
@@ -38,6 +49,8 @@ CREATE TABLE direct_uploads (
   size       bigint NOT NULL CHECK (size > 0),
   media_type text NOT NULL,
   sha256     bytea CHECK (length(sha256) = 32),
+  -- What was said of a photo that was there already.
+  said       jsonb,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (user_id, photo_id),
   FOREIGN KEY (user_id, photo_id) REFERENCES photos ON DELETE CASCADE

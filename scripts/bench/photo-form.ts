@@ -15,11 +15,16 @@ function head(id: string): Buffer {
   );
 }
 
-/** What begins like a JPEG and is noise from there: the server's work on it is that of storing it. */
+/** A JPEG of one pixel. */
+const small = await new Bun.Image(Buffer.from("R0lGODdhAQABAIAAAP///////ywAAAAAAQABAAACAkQBADs=", "base64"))
+  .jpeg()
+  .bytes();
+
+/** A JPEG with noise behind its end: the server's work on it is that of storing it. */
 function fill(bytes: Buffer, seed: number): Buffer {
   const noise = crypto.getRandomValues(new Uint8Array(65_536));
   for (let at = 0; at < bytes.length; at += noise.length) bytes.set(noise.subarray(0, bytes.length - at), at);
-  bytes.set([0xff, 0xd8, 0xff, 0xe0]);
+  bytes.set(small);
   bytes.writeUInt32LE(seed, bytes.length - 4);
   return bytes;
 }

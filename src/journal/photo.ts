@@ -32,14 +32,14 @@ const exif = z
 
 /** The bytes behind a photo, once they have come. */
 const fileSql = `(SELECT json_build_object('key', o.key, 'mediaType', o.media_type, 'size', o.size,
-    'sha256', encode(o.sha256, 'hex'), 'problem', o.preview_problem, 'facts', o.facts)::text
+    'sha256', encode(o.sha256, 'hex'), 'problem', o.preview_problem, 'facts', o.facts, 'said', f.said)::text
   FROM photo_files f JOIN stored_objects o ON o.user_id = f.user_id AND o.sha256 = f.sha256
   WHERE f.user_id = t.user_id AND f.photo_id = t.id)`;
 
 /**
  * What is known of a picture. Its bytes come by another way; until they have, `url` and `thumbnailUrl` are null.
  * A phone's own `url` is a path on that phone: it is neither kept nor handed to anyone. What the bytes themselves say
- * (`file.facts`) is shown where the phones said nothing, and never becomes part of what they said.
+ * (`file.facts`), and what came with them, is shown where the phones said nothing, and never becomes part of that.
  */
 export const photo: Entity = {
   kind: "photos",

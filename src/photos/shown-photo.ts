@@ -11,40 +11,37 @@ interface PhotoFile {
   readonly sha256: string;
   readonly problem: string | null;
   readonly facts: PictureFacts;
+  /** What was said of a photo together with its bytes, when it was there already. */
+  readonly said: Partial<Record<"location" | "caption" | "exifData", unknown>> | null;
 }
 
 /** The first value that is there. */
-const first = (said: unknown, known: unknown) => said ?? known ?? null;
+const first = (...values: unknown[]) => values.find((value) => value !== null && value !== undefined) ?? null;
 
-/** What phones said of the camera, filled up by what the bytes say; null when nobody says anything. */
-function exifOf(said: Content | null, facts: PictureFacts): Content | null {
-  const { cameraMake, cameraModel, lensModel, focalLength, aperture, iso, shutterSpeed } = facts;
-  const shown = {
-    cameraModel: first(said?.cameraModel, cameraModel),
-    focalLength: first(said?.focalLength, focalLength),
-    aperture: first(said?.aperture, aperture),
-    iso: first(said?.iso, iso),
-    shutterSpeed: first(said?.shutterSpeed, shutterSpeed),
-    cameraMake: first(null, cameraMake),
-    lensModel: first(null, lensModel),
-  };
+const cameraKeys = ["cameraModel", "focalLength", "aperture", "iso", "shutterSpeed", "cameraMake", "lensModel"];
+
+/** What is said of the camera, the first that say anything first; null when nobody does. */
+function exifOf(...sources: unknown[]): Content | null {
+  const said = (key: string) => first(...sources.map((source) => (source as Content | null)?.[key]));
+  const shown = Object.fromEntries(cameraKeys.map((key) => [key, said(key)]));
   return Object.values(shown).every((value) => value === null) ? null : shown;
 }
 
 /**
- * A photo as answers show it: with fresh links to its bytes, and what those say of themselves where the phones said
- * nothing. Without bytes its links are null.
+ * A photo as answers show it: with fresh links to its bytes; where the phones said nothing, with what was said when
+ * these came, and else with what they say of themselves. Without bytes its links are null.
  */
 export function presentPhoto(links: PictureLinks, { file, ...photo }: Content): Content {
   if (!file) return photo;
-  const { key, mediaType, size, sha256, problem, facts } = file as PhotoFile;
+  const { key, mediaType, size, sha256, problem, facts, said } = file as PhotoFile;
   const linked = { key, mediaType, name: String(photo.id) };
   return {
     ...photo,
-    location: first(photo.location, facts.location),
+    location: first(photo.location, said?.location, facts.location),
+    caption: first(photo.caption, said?.caption),
     url: links.original(linked),
     thumbnailUrl: problem === null ? links.thumbnail(linked, 512) : null,
-    exifData: exifOf(photo.exifData as Content | null, facts),
+    exifData: exifOf(photo.exifData, said?.exifData, facts),
     previewUrl: problem === null ? links.thumbnail(linked, 2048) : null,
     previewProblem: problem,
     mimeType: mediaType,

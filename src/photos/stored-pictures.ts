@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
+import type { Content } from "../sync/entity.ts";
 import type { MediaType } from "./media-type.ts";
 import type { PictureFacts } from "./picture-facts.ts";
 
@@ -83,6 +84,7 @@ export async function holdPicture(
 
 /**
  * Says which bytes a photo shows.
+ * @param said what came with them, beside what the photo itself says
  * @returns `new`, `same` when it showed them already, or `other` when it shows other ones, and goes on to
  */
 export async function attachPicture(
@@ -90,9 +92,11 @@ export async function attachPicture(
   userId: string,
   photoId: string,
   sha256: string,
+  said: Content | null,
 ): Promise<"new" | "same" | "other"> {
   const made = await tx.execute(sql`
-    INSERT INTO photo_files (user_id, photo_id, sha256) VALUES (${userId}, ${photoId}, ${bytea(sha256)})
+    INSERT INTO photo_files (user_id, photo_id, sha256, said)
+    VALUES (${userId}, ${photoId}, ${bytea(sha256)}, ${said && JSON.stringify(said)}::text::jsonb)
     ON CONFLICT DO NOTHING RETURNING photo_id`);
   if (made.length > 0) return "new";
   const [shown] = await tx.execute<{ same: boolean }>(sql`

@@ -3,7 +3,6 @@ import { forEachAtOnce } from "./at-once.ts";
 import {
   type BookedOriginal,
   type BookTotals,
-  findOriginal,
   findOwner,
   findUnknown,
   listAvatars,
@@ -126,15 +125,13 @@ class Check {
   }
 
   async #lookAt(original: BookedOriginal): Promise<void> {
-    const { db, storage, progress } = this.parts;
+    const { storage, progress } = this.parts;
     const { key, size } = original;
     const condition = await inspect(storage, key, original);
     this.#originals++;
     this.#bytes += size;
     if (condition.kind === "whole") this.#witness ??= key;
-    // Its row goes before its bytes do: only one that is still in the books lacks something.
-    else if (await findOriginal(db, key))
-      await this.#find(condition.kind, key, "detail" in condition ? condition.detail : null);
+    else await this.#find(condition.kind, key, "detail" in condition ? condition.detail : null);
     progress?.advance(size);
   }
 
@@ -146,7 +143,7 @@ class Check {
     progress?.advance(0);
   }
 
-  /** Notes what is wrong with an object, unless nobody has it any more. */
+  /** Notes what is wrong with an object, unless it is in the books no more: its row goes before its bytes do. */
   async #find(kind: Finding["kind"], key: string, detail: string | null): Promise<void> {
     const owner = await findOwner(this.parts.db, key);
     if (owner) this.#findings.push({ kind, key, ...owner, detail });

@@ -18,9 +18,9 @@ export interface Change {
   /**
    * How empty values and lists read. `delta`: empty is no news where phones know nothing, and lists only add.
    * `patch`: null is no news everywhere, and a list replaces. `whole`: as it stands. `merged`: as it stands, and a list
-   * replaces unless it is null. `fill`: only what is empty there is taken, and lists only add; a new one is as it stands.
+   * replaces unless it is null. `ifNew`: as it stands where nothing is there; of what is there only the links grow.
    */
-  readonly reading: "delta" | "patch" | "whole" | "merged" | "fill";
+  readonly reading: "delta" | "patch" | "whole" | "merged" | "ifNew";
   /** Compare-and-set: written only onto the base that it names. */
   readonly strict: boolean;
 }

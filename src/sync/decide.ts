@@ -99,8 +99,6 @@ function decideCommon(input: Case): Decision | null {
   if (!stored) return change.deleted ? nothing : write(input);
   // 2. Nothing new is said. First of all, since it makes repeats safe.
   if (same) return nothing;
-  // What comes with a picture is no edit: where another device wrote last, there is nothing to fill in.
-  if (change.reading === "fill" && stored.deviceId !== deviceId) return late;
   // 3. Made from what is there, knowingly: even a tombstone may come alive again.
   if (change.base !== null && change.base >= stored.version) return write(input);
   if (change.strict) return null;

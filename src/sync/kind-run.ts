@@ -33,11 +33,10 @@ function mergeContent(entity: Entity, change: Change, stored: Stored | null): Co
   const over =
     content !== null && !change.encrypted && stored && !stored.encrypted && !stored.deleted ? stored : null;
   if (content === null || !over || reading === "whole" || reading === "merged") return content;
-  const isKept = (key: string) => {
-    if (reading === "patch") return content[key] === null;
-    if (reading === "fill") return !isEmpty(over.content[key]) || isEmpty(content[key]);
-    return entity.unknownToPhones?.includes(key) && isEmpty(content[key]);
-  };
+  const isKept = (key: string) =>
+    reading === "patch"
+      ? content[key] === null
+      : entity.unknownToPhones?.includes(key) && isEmpty(content[key]);
   const kept = Object.keys(content).filter(isKept);
   return { ...content, ...Object.fromEntries(kept.map((key) => [key, over.content[key]])) };
 }
@@ -57,12 +56,12 @@ function saysNothingNew(
   return columns.every((key) => Bun.deepEquals(merged?.[key], stored.content[key]));
 }
 
-/** A patch needs something to patch, what is gone is not filled, and nothing may be written that contradicts itself. */
+/** A patch needs something to patch, what is gone is not added to, and nothing may be written that contradicts itself. */
 function refusal(entity: Entity, change: Change, merged: Content | null, stored: Stored | null) {
   const contradiction = merged && !change.encrypted ? (entity.contradiction?.(merged) ?? null) : null;
   const isGone = stored !== null && (stored.deleted || stored.encrypted);
   const nothingThere =
-    (change.reading === "patch" && (!stored || isGone)) || (change.reading === "fill" && isGone);
+    (change.reading === "patch" && (!stored || isGone)) || (change.reading === "ifNew" && isGone);
   return contradiction !== null || nothingThere ? { contradiction } : null;
 }
 
@@ -97,7 +96,6 @@ class KindRun implements KindResult {
       stored,
       version: null,
       repeat: false,
-
       contradiction: null,
       conflictId: null,
     };
@@ -110,6 +108,13 @@ class KindRun implements KindResult {
     const refused = refusal(this.entity, change, merged, stored);
     if (refused) {
       this.outcomes.push({ ...outcome, decision: { accepted: false, agrees: false }, ...refused });
+      return;
+    }
+    // No edit: nobody's edits come into conflict with it, nor does it settle anything.
+    if (change.reading === "ifNew" && stored) {
+      this.edits.push(edits);
+      const decision = { accepted: true, agrees: false };
+      this.outcomes.push({ ...outcome, decision, version: stored.serverVersion });
       return;
     }
     const same = saysNothingNew(this.entity, change, merged, edits, stored);

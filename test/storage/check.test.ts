@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { repairStorage } from "../../src/photos/storage-repair.ts";
 import { checkStorage, type Finding } from "../../src/storage/check.ts";
+import { DirectoryStorage } from "../../src/storage/directory-storage.ts";
 import { StorageAwayError } from "../../src/storage/inspection.ts";
 import { newKey } from "../../src/storage/object-key.ts";
 import { register } from "../accounts/people.ts";
@@ -115,11 +116,7 @@ describe.each(backends.filter((backend) => backend !== "s3" || hasS3Server()))("
       SELECT extract(epoch FROM due_at - now()) / 86400 AS days FROM unreferenced_objects WHERE key = ${key}`);
     expect(Number(aside?.days)).toBeCloseTo(30, 1);
     await upload(phone, "p1", picture);
-    expect((await heard(other, "p1")).url).toContain("http");
-    const download = await fetch(`${server.url}/api/v1/photos/p1/download`, {
-      headers: { Authorization: `Bearer ${other.person.accessToken}`, "X-Device-ID": other.id },
-    });
-    expect(download.status).toBe(200);
+    const download = await fetch((await heard(other, "p1")).url);
     expect(Buffer.from(await download.arrayBuffer()).equals(Buffer.from(picture))).toBe(true);
     await upload(phone, "p2", picture);
   }
@@ -254,10 +251,22 @@ describe("directory", () => {
     const objects = join(server.config.dataDir, "objects");
     await rename(objects, `${objects}.away`);
     await Bun.write(objects, "");
-    expect(check()).rejects.toThrow(StorageAwayError);
+    await expect(check()).rejects.toThrow(StorageAwayError);
     const { code, out, err } = await server.run(["storage", "check", "--repair"]);
     expect([code, out]).toEqual([69, ""]);
     expect(err).toStartWith(`trailglass: the folder ${objects} cannot be used`);
+    expect(await keyOf(phone, "whole")).toBeString();
+  });
+
+  test("one that does not answer at all", async () => {
+    const { code, out, err } = await server.run(["storage", "check", "--repair"], {
+      STORAGE_BACKEND: "s3",
+      STORAGE_ACCESS_KEY: "key",
+      STORAGE_SECRET_KEY: "s3cret",
+      STORAGE_ENDPOINT: "http://127.0.0.1:1",
+    });
+    expect([code, out]).toEqual([69, ""]);
+    expect(err).toStartWith("trailglass: S3 storage: http://127.0.0.1:1 cannot be reached");
     expect(await keyOf(phone, "whole")).toBeString();
   });
 
@@ -281,14 +290,46 @@ describe("directory", () => {
     expect(await storage().stat(key)).not.toBeNull();
   });
 
+  test("what goes while it is looked at is not missing", async () => {
+    await setAvatar(phone);
+    let isErased = false;
+    class Vanishing extends DirectoryStorage {
+      override async get(key: string) {
+        if (!isErased) await server.context.accounts.delete(phone.person.userId);
+        isErased = true;
+        return super.get(key);
+      }
+    }
+    const vanishing = new Vanishing(join(server.config.dataDir, "objects"));
+    const { findings } = await checkStorage({ db: server.context.db, storage: vanishing, now: later });
+    expect([isErased, findings]).toEqual([true, []]);
+  });
+
+  test("an avatar that is there after all", async () => {
+    const key = await setAvatar(phone);
+    await rename(pathOf(key), `${pathOf(key)}.away`);
+    const report = await check();
+    expect(told(report.findings)).toEqual([`missing ${key}`]);
+    await rename(`${pathOf(key)}.away`, pathOf(key));
+    expect(await repairStorage(server.context, report)).toEqual([]);
+    expect((await phone.call("GET", "/user/profile")).profilePhotoUrl).toContain(key);
+  });
+
   test("a volume that goes between check and repair", async () => {
     await upload(phone, "p1");
+    const avatar = await setAvatar(phone);
     await storage().delete((await keyOf(phone, "p1")) as string);
+    await storage().delete(avatar);
     const report = await check();
+    expect(report.findings).toHaveLength(2);
     const objects = join(server.config.dataDir, "objects");
     await rename(objects, `${objects}.away`);
-    expect(repairStorage(server.context, report)).rejects.toThrow(StorageAwayError);
+    for (const finding of report.findings) {
+      const one = { ...report, findings: [finding] };
+      await expect(repairStorage(server.context, one)).rejects.toThrow(StorageAwayError);
+    }
     expect(await keyOf(phone, "p1")).toBeString();
+    expect((await phone.call("GET", "/user/profile")).profilePhotoUrl).toContain(avatar);
   });
 
   test("the command tells, repairs, and is content", async () => {

@@ -16,6 +16,8 @@ export interface PictureServer extends TestServer {
   run(args: string[], env?: Record<string, string>): Promise<Outcome>;
   /** Starts it; for who wants to kill it. */
   spawn(args: string[], env?: Record<string, string>): Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** Runs it on a terminal. @returns exit code, and all that was written */
+  runOnTerminal(args: string[]): Promise<{ code: number; screen: string }>;
 }
 
 export interface Outcome {
@@ -51,15 +53,18 @@ export async function startPictureServer(backend: Backend, bucket = false): Prom
     { ...s3?.config, dataDir, storageBackend: backend },
     { hasher: instantHasher },
   );
-  const spawn: PictureServer["spawn"] = (args, env = {}) =>
+  const surroundings = (env: Record<string, string> = {}) => ({
+    cwd: tmpdir(),
+    env: {
+      PATH: process.env.PATH ?? "",
+      DATABASE_URL: server.databaseUrl,
+      ...storageEnvironment(server.config),
+      ...env,
+    },
+  });
+  const spawn: PictureServer["spawn"] = (args, env) =>
     Bun.spawn([...program, ...args], {
-      cwd: tmpdir(),
-      env: {
-        PATH: process.env.PATH ?? "",
-        DATABASE_URL: server.databaseUrl,
-        ...storageEnvironment(server.config),
-        ...env,
-      },
+      ...surroundings(env),
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
@@ -71,6 +76,19 @@ export async function startPictureServer(backend: Backend, bucket = false): Prom
       const child = spawn(args, env);
       const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
       return { code: await child.exited, out, err };
+    },
+    async runOnTerminal(args) {
+      let screen = "";
+      const data = (_terminal: unknown, bytes: Uint8Array) => {
+        screen += new TextDecoder().decode(bytes);
+      };
+      const child = Bun.spawn([...program, ...args], {
+        ...surroundings({ TERM: "xterm" }),
+        terminal: { cols: 120, data },
+      });
+      const code = await child.exited;
+      await Bun.sleep(50);
+      return { code, screen };
     },
     async stop() {
       await server.stop();
