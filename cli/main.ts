@@ -1,7 +1,6 @@
 #!/usr/bin/env bun
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../package.json" with { type: "json" };
-import { StorageAwayError } from "../src/storage/inspection.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { disableUser } from "./disable-user.ts";
@@ -67,20 +66,13 @@ addStorageCommands(
   program.command("storage").description("look after stored pictures: check them, or move them elsewhere"),
 );
 
-/** Exit codes of a wrong command line, and of a storage that does not answer, after BSD sysexits.h. */
+/** Exit code of a wrong command line, after BSD sysexits.h. */
 const usageError = 64;
-const unavailable = 69;
-
-function explain(error: unknown): number {
-  if (!(error instanceof StorageAwayError)) return explainFailure(error);
-  console.error(`trailglass: ${error.message}`);
-  return unavailable;
-}
 
 try {
   await program.parseAsync();
   process.exit(0);
 } catch (error) {
-  if (!(error instanceof CommanderError)) process.exit(explain(error));
+  if (!(error instanceof CommanderError)) process.exit(explainFailure(error));
   process.exit(error.exitCode === 0 ? 0 : usageError);
 }

@@ -6,6 +6,7 @@ import { DatabaseUnavailableError } from "../src/database/open.ts";
 import { AppError } from "../src/errors.ts";
 import { ListenError } from "../src/http/server.ts";
 import { createLog } from "../src/log.ts";
+import { StorageAwayError } from "../src/storage/inspection.ts";
 import { loadConfig } from "./environment.ts";
 
 /** Something the person at the keyboard asked for cannot be done; the message says why. Exit code 1. */
@@ -18,6 +19,7 @@ const exitCodes: readonly [new (...args: never[]) => Error, number][] = [
   [EmbeddedPostgresError, 69],
   [SchemaError, 69],
   [ListenError, 69],
+  [StorageAwayError, 69],
   [CommandError, 1],
   [AppError, 1],
 ];

@@ -61,7 +61,9 @@ CREATE TABLE direct_uploads (
 CREATE TABLE unreferenced_objects (
   key       text COLLATE "C" PRIMARY KEY,
   due_at    timestamptz NOT NULL,
-  condemned boolean NOT NULL DEFAULT false
+  condemned boolean NOT NULL DEFAULT false,
+  -- Whose it was, and who takes it along when their account is erased. Null for what is still on its way in.
+  owner_id  uuid
 );
 CREATE INDEX unreferenced_objects_due_idx ON unreferenced_objects (due_at);
 

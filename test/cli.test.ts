@@ -14,6 +14,7 @@ const commands = [
   "reset-password",
   "disable-user",
   "delete-user",
+  "storage",
 ];
 
 let server: TestServer;

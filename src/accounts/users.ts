@@ -152,6 +152,8 @@ export async function setDisabled(db: Queryable, userId: string, disabled: boole
  */
 export async function deleteUser(tx: Transaction, userId: string): Promise<void> {
   await tx.select().from(syncVersions).where(eq(syncVersions.userId, userId)).for("update");
+  // Whoever gives the account another picture waits at its row.
+  await lockUser(tx, userId);
   await releaseAccount(tx, userId);
   await tx.delete(users).where(eq(users.id, userId));
 }

@@ -69,23 +69,37 @@ function withAddress(request: Request): Request {
   return new Request(`http://localhost/${path}`, request);
 }
 
+/** HEAD is answered like GET, whose body is then left out: the router would read all of one to count its bytes. */
+function asGet(request: Request): Request {
+  if (request.method !== "HEAD") return request;
+  const headers = new Headers(request.headers);
+  headers.delete("range");
+  return new Request(request.url, { headers });
+}
+
+function withoutBody(response: Response): Response {
+  response.body?.cancel().catch(() => {});
+  return new Response(null, { status: response.status, headers: response.headers });
+}
+
 /** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
 function createFetch(parts: ServerParts) {
   const { config, log, requests } = parts;
   return async (received: Request, server: Server<undefined>): Promise<Response> => {
     const startedAt = performance.now();
     const peer = server.requestIP(received)?.address ?? "";
-    const request = withAddress(received);
+    const request = asGet(withAddress(received));
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
     const state: RequestState = { id: requestIdOf(request.headers), client };
     requests.set(request, state);
     const path = new URL(request.url).pathname;
-    const response = finish(await answer(parts, request, path, state), path, state);
+    const answered = await answer(parts, request, path, state);
+    const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
     log.info(
       {
         requestId: state.id,
         ...(state.accountId && { accountId: state.accountId }),
-        method: request.method,
+        method: received.method,
         path,
         status: response.status,
         durationMs: Math.round((performance.now() - startedAt) * 10) / 10,

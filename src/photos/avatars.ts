@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
-import { AppError, invalid } from "../errors.ts";
+import { AppError, invalid, unauthorized } from "../errors.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, claim, release } from "../storage/references.ts";
 import type { SignedUrls } from "../storage/signed-urls.ts";
@@ -56,9 +56,10 @@ export class Avatars {
       const [before] = await tx.execute<{ key: string | null }>(
         sql`SELECT avatar_key AS key FROM users WHERE id = ${userId} FOR NO KEY UPDATE`,
       );
+      if (!before) throw unauthorized("This account is gone");
       if (key !== null && !(await claim(tx, key))) throw invalid({ profilePhoto: "has expired" });
       await tx.execute(sql`UPDATE users SET avatar_key = ${key}, updated_at = now() WHERE id = ${userId}`);
-      if (before?.key) await release(tx, before.key, "in a day");
+      if (before.key) await release(tx, userId, before.key, 1);
     });
   }
 

@@ -2,11 +2,11 @@ import type { Database, Transaction } from "../database/client.ts";
 import { AppError, invalid, notFound } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
 import { newKey } from "../storage/object-key.ts";
-import { announce, destroy } from "../storage/references.ts";
+import { announce } from "../storage/references.ts";
 import { linkSeconds, type SignedUrls } from "../storage/signed-urls.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import type { MediaType } from "./media-type.ts";
-import type { PhotoSaid, Pictures, Uploaded } from "./pictures.ts";
+import { type PhotoSaid, type Pictures, saidBeside, type Uploaded } from "./pictures.ts";
 import type { Spool, SpooledPicture } from "./spool.ts";
 import { findByPhoto } from "./stored-pictures.ts";
 import { endUpload, findUpload, planUpload, type UploadPlan } from "./upload-plans.ts";
@@ -50,12 +50,12 @@ export class DirectUploads {
   /** Makes the photo, and the place where its bytes can be put. @throws 409 when it has a picture already */
   async plan(session: Session, said: PhotoSaid, announced: Announced) {
     const { db, storage, pictures, signedUrls } = this.parts;
-    const plan: UploadPlan = { ...announced, key: newKey("uploads") };
+    const plan = { ...announced, key: newKey("uploads") };
     await announce(db, plan.key);
-    const serverVersion = await pictures.write(session, said, async (tx) => {
+    const serverVersion = await pictures.write(session, said, async (tx, isThere) => {
       if (await findByPhoto(tx, session.userId, said.id))
         throw new AppError("CONFLICT", "This photo has a picture already");
-      await planUpload(tx, session.userId, said.id, plan);
+      await planUpload(tx, session.userId, said.id, { ...plan, said: isThere ? saidBeside(said) : null });
       return false;
     });
     const { key, size, mediaType } = plan;
@@ -87,8 +87,9 @@ export class DirectUploads {
     await using picture = await this.#fetch(plan);
     requireAsAnnounced(plan, picture);
     const end = (tx: Transaction) => endUpload(tx, session.userId, plan.key);
-    const uploaded = await pictures.add(session, { id: photoId, content: {} }, picture, end);
-    await destroy(db, storage, plan.key).catch(() => {});
+    const uploaded = await pictures.add(session, { id: photoId, content: plan.said ?? {} }, picture, end);
+    // Its line in the books stays: until the URL has expired, it may be put again.
+    await storage.delete(plan.key).catch(() => {});
     return uploaded;
   }
 

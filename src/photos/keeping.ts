@@ -64,6 +64,6 @@ export async function adoptPicture(
   }
   if (kept.facts === null || !(await claim(tx, kept.key))) throw new SweptAway();
   await recordPicture(tx, userId, kept, kept.facts);
-  if (kept.replaces) await release(tx, kept.replaces, "at once");
+  if (kept.replaces) await release(tx, userId, kept.replaces, 0);
   return kept;
 }

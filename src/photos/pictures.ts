@@ -1,5 +1,6 @@
+import { sql } from "drizzle-orm";
 import type { Transaction } from "../database/client.ts";
-import { AppError } from "../errors.ts";
+import { AppError, unavailable } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
 import type { Log } from "../log.ts";
 import { destroy } from "../storage/references.ts";
@@ -45,12 +46,16 @@ export interface PicturesParts {
 /** Pictures that are brought into the storage at once, of those that were received: each takes up to 20 MB of memory. */
 const storedAtOnce = 4;
 
-/** Something of the photo's that is written in the same transaction. @returns whether it shows differently now */
-export type Alongside = (tx: Transaction) => Promise<boolean>;
+/**
+ * Something of the photo's that is written in the same transaction.
+ * @param isThere whether the photo was there already
+ * @returns whether it shows differently now
+ */
+export type Alongside = (tx: Transaction, isThere: boolean) => Promise<boolean>;
 
 /**
- * What comes with a picture is no edit: a photo that is there already only takes what it lacks, and never comes into
- * conflict. So an upload can be sent again at any time, whatever has become of the photo in the meantime.
+ * What comes with a picture is no edit: it makes a photo, and of one that is there only the links grow. So an upload can
+ * be sent again at any time, and neither comes into conflict with anybody's edit nor settles a conflict.
  */
 function toChange({ id, content }: PhotoSaid): Change {
   const lastModified = new Date().toISOString();
@@ -63,9 +68,15 @@ function toChange({ id, content }: PhotoSaid): Change {
     base: whateverIsThere,
     localVersion: null,
     lastModified,
-    reading: "fill",
+    reading: "ifNew",
     strict: false,
   };
+}
+
+/** What is kept with the bytes of a photo that was there already, to be shown where that says nothing. */
+export function saidBeside({ content }: PhotoSaid): Content {
+  const { location, caption, exifData } = content;
+  return { location, caption, exifData };
 }
 
 function refused({ stored }: Outcome): AppError {
@@ -77,15 +88,17 @@ function refused({ stored }: Outcome): AppError {
   );
 }
 
-const isEmpty = (value: unknown) => value === null || value === undefined;
+/** Whether a device that says this knows the photo as it stands. */
+function knows({ linkKeys = {} }: Entity, { change, stored }: Outcome): boolean {
+  return Object.entries(stored?.content ?? {}).every(
+    ([key, value]) => linkKeys[key] || Bun.deepEquals(change.content?.[key] ?? null, value ?? null),
+  );
+}
 
-/** Whether a phone that says this knows the photo as it stands, but for what phones never know. */
-function knows({ unknownToPhones = [], linkKeys = {} }: Entity, { change, stored }: Outcome): boolean {
-  return Object.entries(stored?.content ?? {}).every(([key, value]) => {
-    const said = change.content?.[key];
-    if (linkKeys[key] || (isEmpty(said) && unknownToPhones.includes(key))) return true;
-    return isEmpty(said) ? isEmpty(value) : isEmpty(value) || Bun.deepEquals(said, value);
-  });
+async function readVersion(tx: Transaction, { userId }: Session, photoId: string): Promise<number> {
+  const [row] = await tx.execute<{ version: number }>(sql`
+    SELECT server_version AS version FROM photos WHERE user_id = ${userId} AND id = ${photoId}`);
+  return row?.version ?? 0;
 }
 
 /** Brings pictures and photos together: bytes first, then the row in the account's write path, then the answer. */
@@ -105,18 +118,30 @@ export class Pictures {
     picture: SpooledPicture,
     along?: (tx: Transaction) => Promise<void>,
   ): Promise<Uploaded> {
-    const { accounts, storage } = this.parts;
     for (let attempt = 1; ; attempt++) {
-      const kept = await this.#storing.run(1, true, () =>
-        keepPicture({ db: accounts.db, storage }, session.userId, picture),
-      );
       try {
-        return await this.#show(session, said, kept, along);
+        return await this.#storing.run(1, true, () => this.#store(session, said, picture, along));
       } catch (error) {
-        if (kept.facts !== null) await this.#letGo(kept);
-        // What was there already may have been swept away just now; the bytes still lie in the spool then.
-        if (!(error instanceof SweptAway) || kept.facts !== null || attempt === 3) throw error;
+        if (!(error instanceof SweptAway) || attempt === 3) throw error;
       }
+    }
+  }
+
+  async #store(
+    session: Session,
+    said: PhotoSaid,
+    picture: SpooledPicture,
+    along?: (tx: Transaction) => Promise<void>,
+  ): Promise<Uploaded> {
+    const { accounts, storage } = this.parts;
+    const kept = await keepPicture({ db: accounts.db, storage }, session.userId, picture);
+    try {
+      return await this.#show(session, said, kept, along);
+    } catch (error) {
+      if (kept.facts === null) throw error;
+      await this.#letGo(kept);
+      // What was there already may be swept away just now, and be stored again: the bytes still lie in the spool then.
+      throw error instanceof SweptAway ? unavailable(error.message) : error;
     }
   }
 
@@ -127,10 +152,11 @@ export class Pictures {
     along?: (tx: Transaction) => Promise<void>,
   ): Promise<Uploaded> {
     let standing: StoredPicture = kept;
-    const serverVersion = await this.write(session, said, async (tx) => {
+    const serverVersion = await this.write(session, said, async (tx, isThere) => {
       await along?.(tx);
       standing = await adoptPicture(tx, session.userId, kept);
-      const attached = await attachPicture(tx, session.userId, said.id, standing.sha256);
+      const beside = isThere ? saidBeside(said) : null;
+      const attached = await attachPicture(tx, session.userId, said.id, standing.sha256, beside);
       if (attached === "other") throw new AppError("CONFLICT", "This photo has another picture already");
       return attached === "new";
     });
@@ -151,12 +177,13 @@ export class Pictures {
     const together = async (tx: Transaction, { outcomes }: Applied, counter: Counter) => {
       const outcome = outcomes[0] as Outcome;
       if (!outcome.decision.accepted) throw refused(outcome);
-      const shows = await along(tx);
-      const written = outcome.decision.write !== undefined;
-      if (shows && !written) await bringLater(tx, registry, session.userId, counter, [change]);
-      version = shows && !written ? counter.current : (outcome.version ?? 0);
-      // A device that does not know what others edited must not take this number for having seen it.
-      if (!this.#mayBuildOn(outcome, session)) version = Math.max(0, (outcome.stored?.version ?? 1) - 1);
+      const isThere = outcome.stored !== null;
+      const shows = await along(tx, isThere);
+      if (shows && isThere) await bringLater(tx, registry, session.userId, counter, [change]);
+      // A device that does not know what others edited must not take the number for having seen it.
+      version = this.#mayBuildOn(outcome, session)
+        ? await readVersion(tx, session, said.id)
+        : Math.max(0, (outcome.stored?.version ?? 1) - 1);
     };
     await writeChanges(accounts, registry, session, [change], together);
     return version;

@@ -18,7 +18,15 @@ interface PhotoFile {
 /** The first value that is there. */
 const first = (...values: unknown[]) => values.find((value) => value !== null && value !== undefined) ?? null;
 
-const cameraKeys = ["cameraModel", "focalLength", "aperture", "iso", "shutterSpeed", "cameraMake", "lensModel"];
+const cameraKeys = [
+  "cameraModel",
+  "focalLength",
+  "aperture",
+  "iso",
+  "shutterSpeed",
+  "cameraMake",
+  "lensModel",
+];
 
 /** What is said of the camera, the first that say anything first; null when nobody does. */
 function exifOf(...sources: unknown[]): Content | null {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, invalid } from "../errors.ts";
+import { toUnavailable } from "../storage/disk-errors.ts";
 import { type MediaType, sniffedBytes, sniffMediaType } from "./media-type.ts";
 
 /** A picture on its way: received whole, checked, and not yet stored. It is gone when it goes out of scope. */
@@ -89,14 +90,14 @@ export class Spool {
    * the disk is full. Nothing is kept then.
    */
   async receive(source: AsyncIterable<Uint8Array>): Promise<SpooledPicture> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const path = join(this.folder, randomUUID());
     const dispose = () => rm(path, { force: true });
     try {
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
       return { path, ...(await this.#write(path, source)), [Symbol.asyncDispose]: dispose };
     } catch (error) {
-      await dispose();
-      throw error;
+      await dispose().catch(() => {});
+      throw toUnavailable(error);
     }
   }
 

@@ -5,7 +5,7 @@ import { type BookedOriginal, findOriginal, findOwner, findUnknown, forgetAvatar
 import { areStrangers, type CheckReport, type Finding } from "../storage/check.ts";
 import { inspect, StorageAwayError, whileItAnswers } from "../storage/inspection.ts";
 import { areaOf } from "../storage/object-key.ts";
-import { setAside } from "../storage/references.ts";
+import { release } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import type { AccountQueue } from "../sync/account-queue.ts";
 import { lockCounter } from "../sync/counter.ts";
@@ -95,7 +95,8 @@ class Repair {
         const photoIds = await takeOut(tx, original);
         if (photoIds === null) return;
         await giveNewVersions(tx, sql`photos`, userId, photoIds, () => counter.next());
-        await setAside(tx, key);
+        // What is left of damaged bytes may still be better than nothing.
+        await release(tx, userId, key, 30);
         await counter.save();
       });
     } catch (error) {

@@ -1,10 +1,12 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
 import type { Log } from "../log.ts";
-import { destroy, listDue } from "../storage/references.ts";
+import { destroy, listDue, postpone } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import type { Spool } from "./spool.ts";
 import { sizes, thumbnailKey } from "./thumbnail-keys.ts";
+
+const day = 24 * 3600 * 1000;
 
 /** Keys looked up at once. */
 const batch = 100;
@@ -38,6 +40,7 @@ export class Sweeper {
     await this.#retire();
     await this.parts.spool.sweep();
     const deleted = await this.deleteDue();
+    await this.#sweepUploads();
     await this.parts.storage.sweepFragments();
     return deleted;
   }
@@ -45,29 +48,39 @@ export class Sweeper {
   /** Deletes at once what an erased account had. What fails is left to the next sweep. */
   async afterErasure(): Promise<void> {
     try {
-      await this.deleteDue();
+      await this.deleteDue(1);
     } catch (error) {
       this.parts.log.warn({ err: error }, "what an erased account had stored waits for the sweeper");
     }
   }
 
-  /** Deletes what is due. What cannot be deleted now stays due. */
-  async deleteDue(): Promise<number> {
+  /**
+   * Deletes what is due. What cannot be deleted now is tried again in an hour.
+   * @param patience failures after which the storage is taken to be away, and left alone
+   */
+  async deleteDue(patience = 3): Promise<number> {
     const { db, log } = this.parts;
     let deleted = 0;
-    for (;;) {
-      const keys = await listDue(db, batch);
-      let failed = 0;
+    let failed = 0;
+    for (let keys = await listDue(db, batch); keys.length > 0; keys = await listDue(db, batch)) {
       for (const key of keys) {
         try {
           if (await destroy(db, this.#deriving, key, "due")) deleted++;
         } catch (error) {
-          failed++;
-          log.warn({ err: error }, "an object cannot be deleted now");
+          log.warn({ err: error }, "an object that nothing refers to cannot be deleted now");
+          await postpone(db, key);
+          if (++failed >= patience) return deleted;
         }
       }
-      if (keys.length < batch || failed > 0) return deleted;
     }
+    return deleted;
+  }
+
+  /** What was put to URLs of the storage's own, past this server, when nobody waited for it any longer. */
+  async #sweepUploads(): Promise<void> {
+    const { storage } = this.parts;
+    for await (const { key, modifiedAt } of storage.list("uploads/"))
+      if (Date.now() - modifiedAt.getTime() > day) await storage.delete(key);
   }
 
   /** Lets go of what deleted photos showed, and of uploads that were never confirmed. */
@@ -75,8 +88,9 @@ export class Sweeper {
     const { db } = this.parts;
     await db.execute(sql`DELETE FROM direct_uploads WHERE created_at < now() - interval '1 day'`);
     await db.execute(sql`
-      DELETE FROM photo_files f USING photos p
-      WHERE p.user_id = f.user_id AND p.id = f.photo_id AND p.deleted_at < now() - interval '1 day'`);
+      WITH gone AS (SELECT user_id, id FROM photos WHERE deleted_at < now() - interval '1 day' AND EXISTS (
+        SELECT FROM photo_files f WHERE f.user_id = photos.user_id AND f.photo_id = photos.id) FOR UPDATE SKIP LOCKED)
+      DELETE FROM photo_files f USING gone WHERE gone.user_id = f.user_id AND gone.id = f.photo_id`);
     // Whoever shows an object locks its row first and sets used_at: then this waits, looks again, and lets it be.
     await db.execute(sql`
       WITH gone AS (

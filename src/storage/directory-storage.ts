@@ -1,7 +1,7 @@
 import { chmod, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError } from "../errors.ts";
-import { away, diskFull } from "./away.ts";
+import { codeOf, toUnavailable } from "./disk-errors.ts";
 import { areas, isKey } from "./object-key.ts";
 import { abandon, cut } from "./pieces.ts";
 import { roundTrip } from "./round-trip.ts";
@@ -11,9 +11,6 @@ import type { ByteRange, ObjectInfo, ObjectStorage, OpenObject } from "./storage
 const pieceSize = 256 * 1024;
 /** Milliseconds after which a file in `incoming` cannot be one that is still being written. */
 const fragmentAge = 24 * 60 * 60 * 1000;
-
-/** Codes of a file system that cannot do now what it could a moment ago, or after a hand with its permissions. */
-const awayCodes = new Set(["EIO", "EROFS", "EACCES", "EPERM", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT"]);
 
 /** Objects as files: `area/name` lies at `area/na/me/name`, so that no folder grows too large to list. */
 export class DirectoryStorage implements ObjectStorage {
@@ -177,14 +174,6 @@ async function sync(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
-
-function toUnavailable(error: unknown): unknown {
-  const code = codeOf(error);
-  if (code === "ENOSPC" || code === "EDQUOT") return diskFull(error);
-  return typeof code === "string" && awayCodes.has(code) ? away(error) : error;
 }
 
 /** Null for a file that is not there. */

@@ -27,19 +27,37 @@ export async function claim(tx: Transaction, key: string): Promise<boolean> {
   return claimed.length > 0;
 }
 
-/** Nothing refers to a key any longer. @param after when its bytes go; a backup under way may still want them */
-export async function release(db: Queryable, key: string, after: "at once" | "in a day"): Promise<void> {
-  const due = after === "at once" ? sql`now()` : sql`now() + interval '1 day'`;
+/** Days for which bytes stay that nothing refers to any longer: a backup under way may still want them. */
+type Days = 0 | 1 | 30;
+
+/** Nothing of an account refers to a key any longer. */
+export async function release(db: Queryable, userId: string, key: string, days: Days): Promise<void> {
   await db.execute(sql`
-    INSERT INTO unreferenced_objects AS t (key, due_at) VALUES (${key}, ${due})
-    ON CONFLICT (key) DO UPDATE SET due_at = least(t.due_at, EXCLUDED.due_at)`);
+    INSERT INTO unreferenced_objects AS t (key, due_at, owner_id)
+    VALUES (${key}, now() + make_interval(days => ${days}), ${userId})
+    ON CONFLICT (key) DO UPDATE SET due_at = least(t.due_at, EXCLUDED.due_at), owner_id = EXCLUDED.owner_id`);
+}
+
+/** Whether a key was announced, and still may be written to. */
+export async function isAnnounced(db: Queryable, key: string): Promise<boolean> {
+  const found = await db.execute(
+    sql`SELECT 1 FROM unreferenced_objects WHERE key = ${key} AND NOT condemned`,
+  );
+  return found.length > 0;
+}
+
+/** The same key is written down again, should it have been taken away while its bytes came. */
+export async function announceAgain(db: Queryable, key: string): Promise<void> {
+  await db.execute(sql`
+    INSERT INTO unreferenced_objects (key, due_at) VALUES (${key}, now() + interval '1 day') ON CONFLICT DO NOTHING`);
 }
 
 /** All that an account refers to is let go of, at once: it is about to be erased. */
 export async function releaseAccount(tx: Transaction, userId: string): Promise<void> {
   await tx.execute(sql`
     INSERT INTO unreferenced_objects AS t (key, due_at)
-    SELECT key, now() FROM stored_objects WHERE user_id = ${userId}
+    SELECT key, now() FROM unreferenced_objects WHERE owner_id = ${userId}
+    UNION SELECT key, now() FROM stored_objects WHERE user_id = ${userId}
     UNION SELECT key, now() FROM direct_uploads WHERE user_id = ${userId}
     UNION SELECT avatar_key, now() FROM users WHERE id = ${userId} AND avatar_key IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at`);
@@ -73,12 +91,7 @@ export async function listDue(db: Queryable, limit: number): Promise<string[]> {
   return rows.map(({ key }) => key);
 }
 
-/**
- * Nothing refers to a key any longer, since its bytes are damaged or gone. What is left of it, and of what was made from
- * it, stays for 30 days: it may still be better than nothing.
- */
-export async function setAside(tx: Transaction, key: string): Promise<void> {
-  await tx.execute(sql`
-    INSERT INTO unreferenced_objects (key, due_at) VALUES (${key}, now() + interval '30 days')
-    ON CONFLICT (key) DO NOTHING`);
+/** Tries a key that is due again later. */
+export async function postpone(db: Queryable, key: string): Promise<void> {
+  await db.execute(sql`UPDATE unreferenced_objects SET due_at = now() + interval '1 hour' WHERE key = ${key}`);
 }

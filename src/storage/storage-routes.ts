@@ -1,13 +1,16 @@
 import { Elysia } from "elysia";
+import type { Database } from "../database/client.ts";
 import { AppError, invalid, notFound } from "../errors.ts";
 import { objectResponse } from "../http/object-response.ts";
 import { ExactBody } from "./exact-body.ts";
 import { areaOf } from "./object-key.ts";
+import { announceAgain, isAnnounced } from "./references.ts";
 import { linkSeconds, type SignedUrls } from "./signed-urls.ts";
 import type { ObjectStorage } from "./storage.ts";
 
 /** What the routes need of the server. */
 interface StorageContext {
+  readonly db: Database;
   readonly storage: ObjectStorage;
   readonly signedUrls: SignedUrls;
   readonly previews: {
@@ -41,15 +44,18 @@ function requireType(request: Request, mediaType: string): void {
   throw invalid({ "Content-Type": `has to be ${mediaType}, as it was asked for` });
 }
 
-async function receive(request: Request, { storage, signedUrls }: StorageContext): Promise<Response> {
+async function receive(request: Request, { db, storage, signedUrls }: StorageContext): Promise<Response> {
   const { key, mediaType, size } = signedUrls.verify("PUT", new URL(request.url));
   if (areaOf(key) !== "uploads" || size === null) throw new AppError("FORBIDDEN", "Nothing is uploaded here");
   requireType(request, mediaType);
+  if (!(await isAnnounced(db, key))) throw new AppError("FORBIDDEN", "This upload is over; plan a new one");
   const body = new ExactBody(request, size);
   try {
     await storage.put(key, body.stream, { mediaType });
   } catch (error) {
     throw body.failure ?? error;
+  } finally {
+    await announceAgain(db, key);
   }
   // As S3 answers: phones do not know which of the two they talk to.
   return new Response(null, { headers: { ETag: etagOf(key) } });

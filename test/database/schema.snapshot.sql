@@ -25,6 +25,7 @@ CREATE TABLE direct_uploads (
   size bigint NOT NULL,
   media_type text NOT NULL,
   sha256 bytea,
+  said jsonb,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT direct_uploads_key_key UNIQUE (key),
   CONSTRAINT direct_uploads_pkey PRIMARY KEY (user_id, photo_id),
@@ -158,6 +159,7 @@ CREATE TABLE photo_files (
   user_id uuid NOT NULL,
   photo_id text COLLATE "C" NOT NULL,
   sha256 bytea NOT NULL,
+  said jsonb,
   attached_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT photo_files_pkey PRIMARY KEY (user_id, photo_id),
   CONSTRAINT photo_files_user_id_photo_id_fkey FOREIGN KEY (user_id, photo_id) REFERENCES photos(user_id, id) ON DELETE CASCADE,
@@ -194,6 +196,7 @@ CREATE UNIQUE INDEX photos_pkey ON public.photos USING btree (user_id, id);
 CREATE INDEX photos_timestamp_idx ON public.photos USING btree (user_id, "timestamp") WHERE (deleted_at IS NULL);
 CREATE INDEX photos_updated_idx ON public.photos USING btree (user_id, updated_at);
 CREATE INDEX photos_version_idx ON public.photos USING btree (user_id, server_version);
+CREATE TRIGGER photos_keep_bytes BEFORE DELETE ON public.photos FOR EACH ROW EXECUTE FUNCTION keep_bytes_for_a_day();
 CREATE TRIGGER photos_version_grows BEFORE UPDATE ON public.photos FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
 
 CREATE TABLE place_visits (
@@ -465,6 +468,7 @@ CREATE TABLE unreferenced_objects (
   key text COLLATE "C" NOT NULL,
   due_at timestamp with time zone NOT NULL,
   condemned boolean NOT NULL DEFAULT false,
+  owner_id uuid,
   CONSTRAINT unreferenced_objects_pkey PRIMARY KEY (key)
 );
 CREATE INDEX unreferenced_objects_due_idx ON public.unreferenced_objects USING btree (due_at);
@@ -493,6 +497,16 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id);
+
+CREATE OR REPLACE FUNCTION public.keep_bytes_for_a_day()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE stored_objects o SET used_at = now() FROM photo_files f
+  WHERE f.user_id = OLD.user_id AND f.photo_id = OLD.id AND o.user_id = f.user_id AND o.sha256 = f.sha256;
+  RETURN OLD;
+END $function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_counter_backwards()
  RETURNS trigger

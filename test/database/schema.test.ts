@@ -131,11 +131,11 @@ describe("every table of what phones see", () => {
     for (const table of synced()) {
       expect([table, definitionsOf("triggers", table)]).toEqual([
         table,
-        [
+        expect.arrayContaining([
           expect.stringMatching(
             /BEFORE UPDATE .* FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards\(\)$/,
           ),
-        ],
+        ]),
       ]);
     }
   });

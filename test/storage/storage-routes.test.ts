@@ -5,14 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Server } from "bun";
 import { Elysia } from "elysia";
+import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { errorResponse, toAppError } from "../../src/http/error-response.ts";
 import { PublicAddress } from "../../src/http/public-address.ts";
 import { DirectoryStorage } from "../../src/storage/directory-storage.ts";
 import { derivedKey, newKey } from "../../src/storage/object-key.ts";
+import { announce, destroy } from "../../src/storage/references.ts";
 import { SignedUrls } from "../../src/storage/signed-urls.ts";
 import { storageRoutes } from "../../src/storage/storage-routes.ts";
 import { openRaw } from "../http/raw.ts";
+import { createTestDatabase } from "../support/shared-postgres.ts";
 
+const own = await createTestDatabase();
+const database = connect(parseDatabaseUrl(own.url), 2);
 const folder = mkdtempSync(join(tmpdir(), "storage-routes-"));
 const storage = new DirectoryStorage(join(folder, "pictures"));
 const address = new PublicAddress(undefined);
@@ -31,7 +36,7 @@ let server: Server<undefined>;
 beforeAll(() => {
   const app = new Elysia()
     .onError({ as: "global" }, ({ error }) => errorResponse(toAppError(error), "id"))
-    .use(storageRoutes({ storage, signedUrls, previews }));
+    .use(storageRoutes({ db: database.db, storage, signedUrls, previews }));
   server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -42,6 +47,8 @@ beforeAll(() => {
 });
 afterAll(async () => {
   await server.stop(true);
+  await database.close();
+  await own.drop();
   rmSync(folder, { recursive: true });
 });
 beforeEach(() => {
@@ -134,8 +141,9 @@ describe("GET", () => {
 });
 
 describe("PUT", () => {
-  const upload = (size = content.length) => {
+  const upload = async (size = content.length) => {
     const key = newKey("uploads");
+    await announce(database.db, key);
     return { key, url: signedUrls.put(key, { mediaType: "image/heic", size }) };
   };
   const chunked = (bytes: Uint8Array) =>
@@ -167,7 +175,7 @@ describe("PUT", () => {
       [content, { "Content-Type": "IMAGE/HEIC; a=b" }],
       [chunked(content), { "Content-Type": "image/heic" }],
     ] as const) {
-      const { key, url } = upload();
+      const { key, url } = await upload();
       const response = await send(url, body, headers);
       expect([response.status, await response.text()]).toEqual([200, ""]);
       expect(response.headers.get("etag")).toBe(`"${key.split("/")[1]}"`);
@@ -182,19 +190,26 @@ describe("PUT", () => {
         [1, 413, "PAYLOAD_TOO_LARGE"],
         [content.length + 1, 400, "VALIDATION_ERROR"],
       ] as const) {
-        const { key, url } = upload(size);
+        const { key, url } = await upload(size);
         await expectError(await send(url, body()), status, code);
         await expectNothingKept(key);
       }
     }
-    const { key, url } = upload();
+    const { key, url } = await upload();
     await expectError(await send(url, null), 400, "VALIDATION_ERROR");
+    await expectNothingKept(key);
+  });
+
+  test("refuses what nobody waits for any longer", async () => {
+    const { key, url } = await upload();
+    await destroy(database.db, storage, key);
+    await expectError(await send(url, content), 403, "FORBIDDEN");
     await expectNothingKept(key);
   });
 
   test("refuses another type, another place, another method", async () => {
     await expectError(
-      await send(upload().url, content, { "Content-Type": "image/png" }),
+      await send((await upload()).url, content, { "Content-Type": "image/png" }),
       400,
       "VALIDATION_ERROR",
     );
@@ -209,7 +224,7 @@ describe("PUT", () => {
     `PUT ${url.slice(server.url.href.length - 1)} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`;
 
   test("413 comes before the body does", async () => {
-    const { key, url } = upload();
+    const { key, url } = await upload();
     const announced = openRaw(server.url.href);
     announced.write(putHead(url, "Content-Length: 999999999"));
     expect(await announced.answer()).toMatchObject({ status: 413, json: { error: "PAYLOAD_TOO_LARGE" } });
@@ -223,7 +238,7 @@ describe("PUT", () => {
   });
 
   test("a client that goes away leaves nothing", async () => {
-    const { key, url } = upload();
+    const { key, url } = await upload();
     for (const headers of [`Content-Length: ${content.length}`, "Transfer-Encoding: chunked"]) {
       const connection = openRaw(server.url.href);
       connection.write(putHead(url, headers));
@@ -238,7 +253,7 @@ describe("PUT", () => {
   test("200 MB go through without staying in memory", async () => {
     const piece = Buffer.alloc(1024 * 1024, 7);
     const size = 200 * piece.length;
-    const { key, url } = upload(size);
+    const { key, url } = await upload(size);
     Bun.gc(true);
     const before = process.memoryUsage.rss();
     let most = 0;
