@@ -33,6 +33,17 @@ async function open(
   return context;
 }
 
+/** What the server can do without for now, but its owner should hear of. */
+async function sayWhatIsAmiss({ config, address, storage, log }: Context): Promise<void> {
+  if (!config.publicUrl && config.environment === "production")
+    log.warn({ url: address.base }, "PUBLIC_URL is not set: links to pictures lead where phones may not get");
+  try {
+    await storage.probe();
+  } catch (error) {
+    log.error({ err: error }, `pictures can neither be stored nor shown: ${(error as Error).message}`);
+  }
+}
+
 /** `trailglass serve`: runs until it is told to stop; then drains requests, and stops the database last. */
 export async function serve(options: GlobalOptions): Promise<void> {
   const config = loadConfig(options.config);
@@ -44,6 +55,7 @@ export async function serve(options: GlobalOptions): Promise<void> {
     const server = listen({ ...context, handle: (request) => app.handle(request) });
     context.address.listening(server.url);
     context.log.info({ url: server.url }, "listening");
+    void sayWhatIsAmiss(context);
     try {
       context.log.info({ signal: await stop.asked }, "stopping");
     } finally {

@@ -178,7 +178,7 @@ describe("a database that cannot be reached is exit 69", () => {
 });
 
 test("the commands of this test are all there are", async () => {
-  const source = await Bun.file(join(import.meta.dir, "../cli/main.ts")).text();
+  const source = await Bun.file(join(import.meta.dir, "../cli/program.ts")).text();
   const declared = [...source.matchAll(/\.command\("([a-z-]+)/g)].map(([, name]) => name as string);
   expect(declared.sort()).toEqual([...commands].sort());
 });

@@ -1,12 +1,14 @@
-import { inspectPicture } from "../../src/photos/picture.ts";
-import { makeReadable, shrink } from "../../src/photos/thumbnail.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Decoder } from "../../src/photos/decoder.ts";
 import { atMost, type Figure, median } from "./figure.ts";
 
 const [width, height] = [4000, 3000];
 const turns = 9;
 
 /** A JPEG of 12 megapixels, as busy as a photo of leaves: waves of all lengths. */
-async function photo(): Promise<Blob> {
+async function photo(): Promise<Uint8Array> {
   const row = 3 * width;
   const header = Buffer.alloc(54);
   header.write("BM");
@@ -25,17 +27,39 @@ async function photo(): Promise<Blob> {
       pixels.fill(Math.max(0, Math.min(255, value)), y * row + x * 3, y * row + x * 3 + 3);
     }
   }
-  return new Blob([await new Bun.Image(Buffer.concat([header, pixels])).jpeg({ quality: 92 }).bytes()]);
+  return await new Bun.Image(Buffer.concat([header, pixels])).jpeg({ quality: 92 }).bytes();
 }
 
-/** From the file's bytes to those of its thumbnail. */
+/** Milliseconds from the file of a picture to that of its thumbnail. */
+async function timeOf(decoder: Decoder, source: string): Promise<number> {
+  const began = performance.now();
+  const turn = { places: 1, urgent: true, signal: new AbortController().signal } as const;
+  const targets = [{ edge: 512, type: null, path: `${source}-${began}` }];
+  await decoder.run(turn, (decode) => decode({ source, targets }, async () => {}));
+  return performance.now() - began;
+}
+
+/** By a process that decodes one picture after the other; the first one waits for its start, too. */
 export async function measureThumbnail(): Promise<Figure[]> {
-  const file = await photo();
-  const times: number[] = [];
-  for (let turn = 0; turn < turns; turn++) {
-    const began = performance.now();
-    await shrink(await makeReadable(await inspectPicture(file), () => {}), 512, "image/jpeg");
-    times.push(performance.now() - began);
+  const folder = await mkdtemp(join(tmpdir(), "bench-thumbnail-"));
+  await using decoder = new Decoder();
+  try {
+    const source = join(folder, "photo");
+    await Bun.write(source, await photo());
+    const cold = await timeOf(decoder, source);
+    const times: number[] = [];
+    for (let turn = 0; turn < turns; turn++) times.push(await timeOf(decoder, source));
+    return [
+      atMost("a 512 px thumbnail of a JPEG of 12 megapixels", median(times), 80, "ms"),
+      {
+        name: "the same, with the start of its process",
+        measured: `${cold.toFixed(0)} ms`,
+        target: "",
+        ratio: "",
+        met: true,
+      },
+    ];
+  } finally {
+    await rm(folder, { recursive: true });
   }
-  return [atMost("a 512 px thumbnail of a JPEG of 12 megapixels", median(times), 80, "ms")];
 }

@@ -1,49 +1,62 @@
+import createAvifDecoder from "@jsquash/avif/codec/dec/avif_dec.js";
+import avifWasm from "@jsquash/avif/codec/dec/avif_dec.wasm" with { type: "file" };
+import createLibheif from "libheif-js/libheif-wasm/libheif.js";
+import heifWasm from "libheif-js/libheif-wasm/libheif.wasm" with { type: "file" };
+import { type Pixels, toBitmap } from "./bitmap.ts";
 import type { MediaType } from "./media-type.ts";
-import type { Hold } from "./slots.ts";
 import { Unreadable } from "./unreadable.ts";
 
-/** What the worker is asked. */
-export interface HeifJob {
-  readonly file: Blob;
-  readonly mediaType: MediaType;
-  readonly maxPixels: number;
+/** What is used of libheif. Its own type declarations describe a promise of this; the module is not one. */
+interface Libheif {
+  heif_context_alloc(): object;
+  heif_context_read_from_memory(context: object, bytes: Uint8Array): { code: { value: number } };
+  heif_js_context_get_primary_image_handle(context: object): object & { code?: unknown };
+  heif_image_handle_get_width(handle: object): number;
+  heif_image_handle_get_height(handle: object): number;
+  heif_js_decode_image2(handle: object, space: unknown, chroma: unknown): { channels?: Pixels[] };
+  heif_colorspace: { heif_colorspace_RGB: unknown };
+  heif_chroma: { heif_chroma_interleaved_RGBA: unknown };
 }
 
-/** What it answers: a BMP, or null. */
-export type HeifResult = ArrayBuffer | null;
+const readWasm = (path: string) => Bun.file(path).arrayBuffer();
 
-/** Milliseconds after which decoding is given up. 50 megapixels take some four seconds on a usual computer. */
-const timeout = 30_000;
+/** libheif turns the picture upright itself. */
+async function decodeHeic(bytes: Uint8Array, maxPixels: number): Promise<Pixels | null> {
+  const lib = createLibheif({ wasmBinary: await readWasm(heifWasm) }) as unknown as Libheif;
+  const context = lib.heif_context_alloc();
+  if (lib.heif_context_read_from_memory(context, bytes).code.value !== 0) return null;
+  const handle = lib.heif_js_context_get_primary_image_handle(context);
+  if (handle.code !== undefined) return null;
+  const pixels = lib.heif_image_handle_get_width(handle) * lib.heif_image_handle_get_height(handle);
+  if (!(pixels <= maxPixels)) return null;
+  const { heif_colorspace_RGB: space } = lib.heif_colorspace;
+  const { heif_chroma_interleaved_RGBA: chroma } = lib.heif_chroma;
+  return lib.heif_js_decode_image2(handle, space, chroma).channels?.[0] ?? null;
+}
 
-/** Within an executable all is one file, and the worker an entrypoint that keeps its path in the project. */
-const workerPath =
-  import.meta.file === "heif-decoder.ts" ? "./heif-worker.ts" : "./src/photos/heif-worker.ts";
-
-async function firstAnswer(worker: Worker): Promise<HeifResult> {
-  const { promise, resolve, reject } = Promise.withResolvers<HeifResult>();
-  const timer = setTimeout(() => reject(new Unreadable("It takes too long to decode")), timeout);
-  worker.onmessage = (event) => resolve(event.data);
-  // It catches what goes wrong with a file: this is a fault of the program, and no reason to give a picture up.
-  worker.onerror = (event) => reject(new Error(`The decoder failed: ${event.message}`));
-  return await promise.finally(() => clearTimeout(timer));
+async function decodeAvif(bytes: Uint8Array<ArrayBuffer>): Promise<Pixels | null> {
+  const image = (await createAvifDecoder({ wasmBinary: await readWasm(avifWasm) })).decode(bytes.buffer, 8);
+  return image && { width: image.width, height: image.height, stride: image.width * 4, data: image.data };
 }
 
 /**
- * Decodes a HEIC, HEIF or AVIF, in a thread of its own that is ended afterwards: memory of WebAssembly goes back only
- * then. A thread that computes is not ended at once; `hold` gets the promise of its end.
+ * Decodes a HEIC, HEIF or AVIF. Nothing else happens in the process meanwhile, and memory of WebAssembly goes back
+ * only with it.
  * @param maxPixels the file's own word on its size has to have been checked before
  * @returns a BMP: HEIC is upright, AVIF as stored
  * @throws Unreadable
  */
-export async function decodeHeif(job: HeifJob, hold: Hold): Promise<Uint8Array<ArrayBuffer>> {
-  const worker = new Worker(new URL(workerPath, import.meta.url));
-  hold(new Promise((ended) => worker.addEventListener("close", ended)));
+export async function decodeHeif(
+  bytes: Uint8Array<ArrayBuffer>,
+  mediaType: MediaType,
+  maxPixels: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let pixels: Pixels | null = null;
   try {
-    worker.postMessage(job);
-    const bitmap = await firstAnswer(worker);
-    if (bitmap === null) throw new Unreadable("The file is damaged, or of a kind that cannot be decoded");
-    return new Uint8Array(bitmap);
-  } finally {
-    worker.terminate();
+    pixels = await (mediaType === "image/avif" ? decodeAvif(bytes) : decodeHeic(bytes, maxPixels));
+  } catch {
+    // Out of memory, or what a decoder did not expect: the file is at fault.
   }
+  if (pixels && pixels.width * pixels.height <= maxPixels) return toBitmap(pixels);
+  throw new Unreadable("The file is damaged, or of a kind that cannot be decoded");
 }

@@ -39,10 +39,12 @@ export interface PhotosParts {
 /** Builds what the routes of pictures are made of. */
 export function createPhotos(parts: PhotosParts): Photos {
   const { config, log, db, storage, signedUrls, links, accountQueue: accounts, registry } = parts;
-  const spool = new Spool(join(config.dataDir, "incoming"), config.maxPhotoBytes);
+  const folder = join(config.dataDir, "incoming");
+  const spool = new Spool(folder, config.maxPhotoBytes);
   const previews = new Previews({
     storage,
     log,
+    folder,
     typeOf: (key) => findMediaType(db, key),
     noteProblem: (key, problem) => notePreviewProblem(db, key, problem),
   });

@@ -1,27 +1,30 @@
 import type { Log } from "../log.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
+import { Decoder } from "./decoder.ts";
+import { DecoderFiles } from "./decoder-files.ts";
 import type { MediaType } from "./media-type.ts";
-import { inspectPicture, placesOf } from "./picture.ts";
-import { Slots } from "./slots.ts";
-import { makeReadable, shrink } from "./thumbnail.ts";
 import { readThumbnailKey, type Size, sizes, thumbnailKey } from "./thumbnail-keys.ts";
 import { ThumbnailMaker, type ThumbnailOrder } from "./thumbnail-maker.ts";
-import { Unreadable } from "./unreadable.ts";
+import { Stopped, TooMuch, Unreadable } from "./unreadable.ts";
 
-/** Pictures decoded at once, in the whole process. Measured: a HEIC takes 13 bytes of memory a pixel meanwhile. */
-const atOnce = 2;
+/** Originals whose thumbnails are made at once while nobody waits for them: as many as are decoded. */
+const preparedAtOnce = 2;
 /** Originals that wait for their thumbnails; beyond, these are made when somebody asks for them. */
 const longestQueue = 1000;
 /** Originals that are remembered as hopeless, so that not every request tries again. */
 const mostHopeless = 1000;
+/** Milliseconds for which the end of the server waits for a storage that takes what has just been made. */
+const longestSettling = 5000;
 
 export interface PreviewsParts {
   readonly storage: ObjectStorage;
   readonly log: Log;
+  /** A folder on this machine's disk, for what is being decoded. */
+  readonly folder: string;
   /** Media type of an original; null when nothing refers to it. */
   readonly typeOf: (originalKey: string) => Promise<MediaType | null>;
-  /** Writes down why an original can never be shown, in plain words for its owner. */
-  readonly noteProblem: (originalKey: string, reason: string) => Promise<void>;
+  /** Writes down why an original can never be shown, in plain words for its owner; null when it can be. */
+  readonly noteProblem: (originalKey: string, reason: string | null) => Promise<void>;
 }
 
 /** The making of one original's thumbnails, whoever waits for which of them. */
@@ -32,15 +35,17 @@ interface Job {
 
 /** Thumbnails of 512 and 2048 pixels: made after an upload, or when one is asked for that is not there. */
 export class Previews {
-  readonly #slots = new Slots(atOnce);
+  readonly #decoder = new Decoder();
   readonly #maker: ThumbnailMaker;
   readonly #jobs = new Map<string, Job>();
   readonly #queue = new Set<string>();
   readonly #preparing = new Set<Promise<void>>();
   readonly #hopeless = new Set<string>();
+  #stopping = new AbortController();
 
   constructor(private readonly parts: PreviewsParts) {
-    this.#maker = new ThumbnailMaker(parts.storage, this.#slots);
+    const isWanted = async (key: string) => (await parts.typeOf(key)) !== null;
+    this.#maker = new ThumbnailMaker({ ...parts, decoder: this.#decoder, isWanted });
   }
 
   /** The keys under which an original's thumbnails lie, or will. */
@@ -66,7 +71,7 @@ export class Previews {
   prepare(originalKey: string): void {
     if (this.#queue.size >= longestQueue) return;
     this.#queue.add(originalKey);
-    if (this.#preparing.size >= atOnce) return;
+    if (this.#preparing.size >= preparedAtOnce) return;
     const preparing = this.#prepareQueued().finally(() => this.#preparing.delete(preparing));
     this.#preparing.add(preparing);
   }
@@ -78,21 +83,33 @@ export class Previews {
    */
   async shrink(bytes: Uint8Array, _mediaType: MediaType, edge: number): Promise<Uint8Array | null> {
     try {
-      const picture = await inspectPicture(new Blob([new Uint8Array(bytes)]));
-      return await this.#slots.run(placesOf(picture), true, async (hold) =>
-        shrink(await makeReadable(picture, hold), edge, "image/jpeg"),
-      );
+      return (await this.#shrink(bytes, edge, 1)) ?? (await this.#shrink(bytes, edge, 2));
     } catch (error) {
-      if (error instanceof Unreadable) return null;
+      if (error instanceof Unreadable || error instanceof TooMuch) return null;
       throw error;
     }
   }
 
-  /** Waits for what is being made, and forgets what is queued. */
+  /** Ends what is being made, and forgets what is queued: it is made when somebody asks for it. */
   async settle(): Promise<void> {
     this.#queue.clear();
+    this.#stopping.abort(new Stopped());
+    this.#stopping = new AbortController();
     const jobs = [...this.#jobs.values()].map(({ ended }) => ended);
-    await Promise.allSettled([...jobs, ...this.#preparing]);
+    const all = Promise.allSettled([...jobs, ...this.#preparing, this.#decoder[Symbol.asyncDispose]()]);
+    await Promise.race([all, Bun.sleep(longestSettling)]);
+  }
+
+  /** @returns null when it takes more places */
+  async #shrink(bytes: Uint8Array, edge: number, places: 1 | 2): Promise<Uint8Array | null> {
+    const { signal } = this.#stopping;
+    return await this.#decoder.run({ places, urgent: true, signal }, async (decode) => {
+      await using files = await DecoderFiles.within(this.parts.folder);
+      const source = await files.pathOf(new Blob([new Uint8Array(bytes)]), signal);
+      const path = files.newPath();
+      const ended = await decode({ source, targets: [{ edge, type: "image/jpeg", path }] }, async () => {});
+      return ended === "large" ? null : await Bun.file(path).bytes();
+    });
   }
 
   async #prepareQueued(): Promise<void> {
@@ -101,6 +118,7 @@ export class Previews {
       try {
         await (this.#jobs.get(original) ?? this.#start(original, 512, false)).ended;
       } catch (error) {
+        if (error instanceof Stopped) continue;
         this.parts.log.warn(
           { err: error, key: original },
           "thumbnails could not be made; they are when asked for",
@@ -112,7 +130,10 @@ export class Previews {
   #start(original: string, first: Size, urgent: boolean): Job {
     const waiting = new Map(sizes.map((size) => [size, Promise.withResolvers<boolean>()] as const));
     const made = (size: Size) => waiting.get(size)?.resolve(true);
-    const ended = this.#make({ original, first, urgent, made }).finally(() => this.#jobs.delete(original));
+    const { signal } = this.#stopping;
+    const ended = this.#make({ original, first, urgent, signal, made }).finally(() =>
+      this.#jobs.delete(original),
+    );
     for (const { promise, resolve, reject } of waiting.values()) {
       ended.then(resolve, reject);
       // Often nobody waits for one of the sizes.
@@ -124,16 +145,26 @@ export class Previews {
   }
 
   async #make(order: ThumbnailOrder): Promise<boolean> {
+    const { typeOf, noteProblem } = this.parts;
     try {
       // A thumbnail of what is about to be deleted would outlive it.
-      if ((await this.parts.typeOf(order.original)) === null) return false;
-      return await this.#maker.make(order);
+      if ((await typeOf(order.original)) === null) return false;
+      const isMade = await this.#maker.make(order);
+      if (isMade) await noteProblem(order.original, null);
+      return isMade;
     } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      if (this.#hopeless.size >= mostHopeless) this.#hopeless.clear();
-      this.#hopeless.add(order.original);
-      await this.parts.noteProblem(order.original, error.message);
-      return false;
+      return await this.#giveUp(order.original, error);
     }
+  }
+
+  /** @throws the error, unless it is the picture's fault */
+  async #giveUp(original: string, error: unknown): Promise<false> {
+    const isDamaged = error instanceof Unreadable;
+    if (!isDamaged && !(error instanceof TooMuch)) throw error;
+    if (this.#hopeless.size >= mostHopeless) this.#hopeless.clear();
+    this.#hopeless.add(original);
+    if (isDamaged) await this.parts.noteProblem(original, error.message);
+    else this.parts.log.warn({ key: original }, `no thumbnails before the next start: ${error.message}`);
+    return false;
   }
 }

@@ -4,9 +4,6 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** Keeps the places of a piece of work taken beyond its end, until something else has ended as well. */
-export type Hold = (until: Promise<unknown>) => void;
-
 /**
  * Lets as much work run at once as there are places; the rest waits in line. Somebody waits for urgent work, so it
  * goes before what is not. Whoever is first in line is the next: large pieces are not passed by small ones forever.
@@ -20,14 +17,12 @@ export class Slots {
   }
 
   /** @param places how many of them this work takes, at most all */
-  async run<T>(places: number, urgent: boolean, work: (hold: Hold) => Promise<T>): Promise<T> {
-    const held: Promise<unknown>[] = [];
+  async run<T>(places: number, urgent: boolean, work: () => Promise<T>): Promise<T> {
     await this.#enter(places, urgent);
     try {
-      return await work((until) => held.push(until));
+      return await work();
     } finally {
-      if (held.length === 0) this.#leave(places);
-      else void Promise.allSettled(held).then(() => this.#leave(places));
+      this.#leave(places);
     }
   }
 

@@ -1,92 +1,79 @@
 import type { ObjectStorage } from "../storage/storage.ts";
-import { previewTypeOf } from "./media-type.ts";
-import { inspectPicture, type Picture, placesOf } from "./picture.ts";
-import type { Hold, Slots } from "./slots.ts";
-import { makeReadable, type Readable, shrink } from "./thumbnail.ts";
-import { type Size, thumbnailKey } from "./thumbnail-keys.ts";
+import type { Decode, Decoder, Turn } from "./decoder.ts";
+import { DecoderFiles } from "./decoder-files.ts";
+import type { Made } from "./decoder-messages.ts";
+import { type Size, sizes, thumbnailKey } from "./thumbnail-keys.ts";
 
-export interface ThumbnailOrder {
+export interface ThumbnailOrder extends Omit<Turn, "places"> {
   readonly original: string;
   /** The size that somebody waits for comes first, where the order does not matter. */
   readonly first: Size;
-  readonly urgent: boolean;
   /** Told of each size when it is there. */
   readonly made: (size: Size) => void;
 }
 
-/** The original has to be opened again, when there are more places for it. */
-const needsMorePlaces = Symbol();
-
-/** A file is passed on as it is; what comes from elsewhere is read into memory. */
-async function openOriginal(storage: ObjectStorage, key: string): Promise<Blob | null> {
-  const body = (await storage.get(key))?.body;
-  return body instanceof ReadableStream ? await new Response(body).blob() : (body ?? null);
-}
-
-/**
- * JPEGs are decoded at about the size that is asked for, which is quick. Others are decoded as a whole, and only
- * once: the smaller thumbnail is made of the larger one.
- */
-function sizesInOrder({ mediaType }: Picture, first: Size): Size[] {
-  return mediaType !== "image/jpeg" || first === 2048 ? [2048, 512] : [512, 2048];
+export interface ThumbnailMakerParts {
+  readonly storage: ObjectStorage;
+  readonly decoder: Decoder;
+  /** A folder on this machine's disk, for what is being decoded. */
+  readonly folder: string;
+  /** Whether something refers to an original. */
+  readonly isWanted: (originalKey: string) => Promise<boolean>;
 }
 
 /** Makes the thumbnails of one original at a time, or of as many as there are places for. */
 export class ThumbnailMaker {
-  constructor(
-    readonly storage: ObjectStorage,
-    readonly slots: Slots,
-  ) {}
+  constructor(private readonly parts: ThumbnailMakerParts) {}
 
   /**
    * Makes those thumbnails of an original that are not there.
-   * @returns false when there is no original
-   * @throws Unreadable, or the 503 of the storage
+   * @returns false when there is no original, or it is not wanted any more
+   * @throws Unreadable, TooMuch, Stopped, or the 503 of the storage or the disk
    */
   async make(order: ThumbnailOrder): Promise<boolean> {
-    for (const places of [1, 2]) {
-      const result = await this.slots.run(places, order.urgent, (hold) => this.#attempt(order, places, hold));
-      if (result !== needsMorePlaces) return result;
+    for (const places of [1, 2] as const) {
+      const result = await this.parts.decoder.run({ ...order, places }, (decode) =>
+        this.#attempt(order, decode),
+      );
+      // What is large is opened again when there is room for it: so many files need not be kept meanwhile.
+      if (result !== "large") return result === "done";
     }
     throw new Error("no picture takes more than two places");
   }
 
-  async #attempt(
-    order: ThumbnailOrder,
-    places: number,
-    hold: Hold,
-  ): Promise<boolean | typeof needsMorePlaces> {
-    const file = await openOriginal(this.storage, order.original);
-    if (file === null) return false;
-    const picture = await inspectPicture(file);
-    if (placesOf(picture) > places) return needsMorePlaces;
-    await this.#makeMissing(order, picture, hold);
-    return true;
+  async #attempt(order: ThumbnailOrder, decode: Decode): Promise<"done" | "gone" | "large"> {
+    const missing = await this.#findMissing(order);
+    if (missing.length === 0) return "done";
+    const object = await this.parts.storage.get(order.original);
+    if (object === null) return "gone";
+    await using files = await DecoderFiles.within(this.parts.folder);
+    const source = await files.pathOf(object.body, order.signal);
+    const targets = missing.map((edge) => ({ edge, type: null, path: files.newPath() }));
+    const outdated: Size[] = [];
+    const ended = await decode({ source, targets }, async (one) => {
+      const size = targets.find(({ path }) => path === one.made)?.edge as Size;
+      if (await this.#store(order.original, size, one)) order.made(size);
+      else outdated.push(size);
+    });
+    return outdated.length > 0 ? "gone" : ended;
   }
 
-  async #makeMissing({ original, first, made }: ThumbnailOrder, picture: Picture, hold: Hold): Promise<void> {
-    let readable: Readable | null = null;
-    for (const size of sizesInOrder(picture, first)) {
-      const key = thumbnailKey(original, size);
-      if ((await this.storage.stat(key)) === null) {
-        readable ??= await makeReadable(picture, hold);
-        const bytes = await this.#store(key, picture, readable, size);
-        const isSmaller = Math.max(picture.width, picture.height) > size;
-        if (isSmaller && picture.mediaType !== "image/jpeg") readable = asReadable(bytes);
-      }
-      made(size);
+  async #findMissing({ original, first, made }: ThumbnailOrder): Promise<Size[]> {
+    const missing: Size[] = [];
+    for (const size of sizes.toSorted((a) => (a === first ? -1 : 1))) {
+      if ((await this.parts.storage.stat(thumbnailKey(original, size))) === null) missing.push(size);
+      else made(size);
     }
+    return missing;
   }
 
-  async #store(key: string, picture: Picture, readable: Readable, size: Size): Promise<Uint8Array> {
-    const mediaType = previewTypeOf(picture.mediaType);
-    const bytes = await shrink(readable, size, mediaType);
-    await this.storage.put(key, new Blob([new Uint8Array(bytes)]).stream(), { mediaType });
-    return bytes;
+  /** @returns false when the original went meanwhile: whoever deleted it could not know of this thumbnail */
+  async #store(original: string, size: Size, { made, type }: Made): Promise<boolean> {
+    const { storage, isWanted } = this.parts;
+    const key = thumbnailKey(original, size);
+    await storage.putFile(key, made, { mediaType: type });
+    if (await isWanted(original)) return true;
+    await storage.delete(key);
+    return false;
   }
-}
-
-/** A thumbnail is upright and has its colour profile. */
-function asReadable(thumbnail: Uint8Array): Readable {
-  return { source: new Uint8Array(thumbnail), orientation: 1, colourProfile: null };
 }

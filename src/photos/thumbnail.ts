@@ -2,16 +2,15 @@ import { withColourProfile } from "./colour-profile.ts";
 import { decodeHeif } from "./heif-decoder.ts";
 import type { PreviewType } from "./media-type.ts";
 import { maxPixels, type Picture } from "./picture.ts";
-import type { Hold } from "./slots.ts";
 import { Unreadable } from "./unreadable.ts";
 import { firstFrameOfWebp } from "./webp-still.ts";
 
 /** Of 100, for JPEG and WebP: artefacts are not seen at arm's length. */
 const quality = 80;
 
-/** Something that Bun.Image reads, and what is left to do to it. */
+/** Something that Bun.Image reads, a file or its bytes, and what is left to do to it. */
 export interface Readable {
-  readonly source: Blob | Uint8Array<ArrayBuffer>;
+  readonly source: string | Uint8Array<ArrayBuffer>;
   /** As in EXIF, 1 to 8. A JPEG is turned by Bun.Image itself. */
   readonly orientation: number;
   /** An ICC profile that the source lost. */
@@ -31,19 +30,18 @@ const turns: Record<number, (image: Bun.Image) => Bun.Image> = {
 
 /**
  * Makes a picture readable for Bun.Image, decoding it if that cannot.
- * @param hold gets what has to end before the next is decoded
  * @throws Unreadable
  */
-export async function makeReadable(picture: Picture, hold: Hold): Promise<Readable> {
-  const { file, mediaType, orientation, heif } = picture;
+export async function makeReadable(picture: Picture): Promise<Readable> {
+  const { path, mediaType, orientation, heif } = picture;
   if (heif) {
-    const source = await decodeHeif({ file, mediaType, maxPixels }, hold);
+    const source = await decodeHeif(await Bun.file(path).bytes(), mediaType, maxPixels);
     const left = mediaType === "image/avif" ? orientation : 1;
     return { source, orientation: left, colourProfile: heif.colourProfile };
   }
-  const source = mediaType === "image/webp" ? await firstFrameOfWebp(file) : null;
+  const source = mediaType === "image/webp" ? await firstFrameOfWebp(Bun.file(path)) : null;
   const left = mediaType === "image/jpeg" ? 1 : orientation;
-  return { source: source ?? file, orientation: left, colourProfile: null };
+  return { source: source ?? path, orientation: left, colourProfile: null };
 }
 
 async function encode(image: Bun.Image, type: PreviewType): Promise<Uint8Array> {

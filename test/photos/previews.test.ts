@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unavailable } from "../../src/errors.ts";
@@ -19,6 +19,8 @@ class WatchedStorage extends DirectoryStorage {
   busiest = 0;
   away = false;
   streams = false;
+  /** Called when a thumbnail has just been stored. */
+  stored: (key: string) => Promise<void> = async () => {};
 
   override async get(key: string) {
     if (this.away) throw unavailable("The storage is away");
@@ -29,8 +31,9 @@ class WatchedStorage extends DirectoryStorage {
     return object && this.streams ? { ...object, body: (object.body as Blob).stream() } : object;
   }
 
-  override async put(key: string, body: ReadableStream<Uint8Array>): Promise<void> {
-    await super.put(key, body);
+  override async putFile(key: string, path: string): Promise<void> {
+    await super.putFile(key, path);
+    await this.stored(key);
     // JPEGs have the smaller thumbnail first, others the larger one.
     const original = key.replace("thumbnails", "originals").replace(/-\d+$/, "");
     const other = key.endsWith("-512") ? key.replace("-512", "-2048") : key.replace("-2048", "-512");
@@ -42,6 +45,8 @@ let root: string;
 let storage: WatchedStorage;
 let previews: Previews;
 let problems: [key: string, reason: string][];
+/** Originals of which it was told that there is no problem with them any more. */
+let cleared: string[];
 let referred: boolean;
 const log = createLog({ level: "silent", format: "json" });
 
@@ -49,6 +54,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "previews-"));
   storage = new WatchedStorage(root);
   problems = [];
+  cleared = [];
   referred = true;
   previews = makePreviews();
 });
@@ -57,8 +63,10 @@ function makePreviews(): Previews {
   return new Previews({
     storage,
     log,
+    folder: join(root, "decoding"),
     typeOf: async () => (referred ? "image/jpeg" : null),
-    noteProblem: async (key, reason) => void problems.push([key, reason]),
+    noteProblem: async (key, reason) =>
+      void (reason === null ? cleared.push(key) : problems.push([key, reason])),
   });
 }
 
@@ -266,6 +274,53 @@ describe("what cannot be shown", () => {
     expect(problems).toHaveLength(result ? 1 : 2);
   });
 
+  test("a JPEG with hundreds of scans", async () => {
+    const jpeg = await new Bun.Image(quadrantsPng(800, 600)).jpeg({ progressive: true }).bytes();
+    const lastScan = Buffer.from(jpeg).lastIndexOf(Buffer.from([0xff, 0xda]));
+    const withScans = (count: number) =>
+      new Uint8Array(
+        Buffer.concat([
+          jpeg.subarray(0, -2),
+          ...Array.from({ length: count }, () => jpeg.subarray(lastScan, -2)),
+          jpeg.subarray(-2),
+        ]),
+      );
+    const key = await store(withScans(300));
+    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(false);
+    expect(problems).toEqual([[key, "It has more scans than any camera writes"]]);
+    const [small] = await thumbnailsOf(withScans(150));
+    expect(small).toMatchObject({ size: "512x384", quadrants: upright });
+  });
+
+  test("what its process does not survive is no problem of a picture, and left alone until the next start", async () => {
+    const key = await store(whitePng(6000, 6000));
+    const asked = previews.ensure(previews.keysOf(key)[0] ?? "");
+    await killDecoders();
+    expect(await asked).toBe(false);
+    expect(await previews.ensure(previews.keysOf(key)[1] ?? "")).toBe(false);
+    expect(storage.opened).toEqual([key]);
+    expect(problems).toEqual([]);
+    expect(await thumbnailsOf(quadrantsPng(64, 48))).toHaveLength(2);
+  });
+
+  test("a picture whose original goes meanwhile leaves no thumbnail", async () => {
+    const key = await store(quadrantsPng(64, 48));
+    storage.stored = async () => {
+      referred = false;
+    };
+    const [small = "", large = ""] = previews.keysOf(key);
+    expect(await Promise.all([previews.ensure(small), previews.ensure(large)])).toEqual([false, false]);
+    expect([await storage.stat(small), await storage.stat(large)]).toEqual([null, null]);
+    expect([problems, cleared]).toEqual([[], []]);
+  });
+
+  test("a note of a problem is taken back when there are thumbnails", async () => {
+    const key = await store(quadrantsPng(64, 48));
+    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(true);
+    await previews.settle();
+    expect(cleared).toEqual([key]);
+  });
+
   test("originals that are gone, and keys of no thumbnail, are no problem of a picture", async () => {
     expect(await previews.ensure(previews.keysOf(newKey("originals"))[0] ?? "")).toBe(false);
     expect(await previews.ensure("thumbnails/../../etc/passwd")).toBe(false);
@@ -289,6 +344,15 @@ describe("what cannot be shown", () => {
   });
 });
 
+/** Kills the processes that decode, once they are busy. */
+async function killDecoders(): Promise<void> {
+  const find = () =>
+    Bun.spawnSync(["pgrep", "-P", String(process.pid), "-f", "decode-pictures"]).stdout.toString();
+  while (find() === "") await Bun.sleep(10);
+  await Bun.sleep(200);
+  for (const pid of find().trim().split("\n")) process.kill(Number(pid), "SIGKILL");
+}
+
 describe("work at once", () => {
   const many = (count: number, picture: Uint8Array<ArrayBuffer>) =>
     Promise.all(Array.from({ length: count }, () => store(picture)));
@@ -308,6 +372,30 @@ describe("work at once", () => {
     // Each is opened to be looked at, and again when there is room for it.
     expect(storage.opened).toHaveLength(4);
   }, 60_000);
+
+  test("a large progressive JPEG is alone, too", async () => {
+    const jpeg = await new Bun.Image(whitePng(7000, 6000)).jpeg({ progressive: true }).bytes();
+    const key = await store(new Uint8Array(jpeg));
+    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(true);
+    expect(storage.opened).toEqual([key, key]);
+    const usual = await store(new Uint8Array(await new Bun.Image(whitePng(7000, 6000)).jpeg().bytes()));
+    expect(await previews.ensure(previews.keysOf(usual)[0] ?? "")).toBe(true);
+    expect(storage.opened).toEqual([key, key, usual]);
+  }, 60_000);
+
+  test("the end does not wait for a picture, and is no problem of it", async () => {
+    const key = await store(whitePng(6000, 6000));
+    const thumbnail = previews.keysOf(key)[0] ?? "";
+    const asked = previews.ensure(thumbnail).catch((error) => error.status);
+    while ((await readdir(join(root, "decoding")).catch(() => null)) === null) await Bun.sleep(5);
+    await Bun.sleep(200);
+    const began = performance.now();
+    await previews.settle();
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(await asked).toBe(503);
+    expect(problems).toEqual([]);
+    expect(await previews.ensure(thumbnail)).toBe(true);
+  }, 30_000);
 
   test("who asks for the same shares the work", async () => {
     const key = await store(fixture("quadrants.heic"));
@@ -354,11 +442,13 @@ describe("work at once", () => {
     expect(longest).toBeLessThan(200);
   });
 
-  test("originals that come as streams", async () => {
+  test("originals that come as streams, of which nothing stays behind", async () => {
     storage.streams = true;
     for (const made of await thumbnailsOf(fixture("quadrants-turned.avif"))) {
       expect(made.quadrants).toBe("blue red yellow green");
     }
+    await previews.settle();
+    expect(await readdir(join(root, "decoding"))).toEqual([]);
   });
 });
 

@@ -1,0 +1,80 @@
+import { Command, CommanderError, Option } from "commander";
+import { version } from "../package.json" with { type: "json" };
+import { createUser } from "./create-user.ts";
+import { deleteUser } from "./delete-user.ts";
+import { disableUser } from "./disable-user.ts";
+import { listUsers } from "./list-users.ts";
+import { migrate } from "./migrate.ts";
+import { resetPassword } from "./reset-password.ts";
+import { serve } from "./serve.ts";
+import { addStorageCommands } from "./storage-commands.ts";
+import { explainFailure } from "./with-context.ts";
+
+const program = new Command("trailglass")
+  .description("Self-hosted backend of the Trailglass travel journal.")
+  .version(version)
+  .option("--config <file>", "env file to read settings from")
+  .showHelpAfterError("(trailglass --help lists the commands)")
+  .exitOverride();
+
+/** Options of a command together with those that every command has. */
+const all = (command: Command) => command.optsWithGlobals();
+
+const passwordFromStdin = new Option("--password-stdin", "read the password from standard input");
+const generatedPassword = new Option("--generate", "make a password and print it").conflicts("passwordStdin");
+
+program
+  .command("serve")
+  .description("run the server until it is told to stop")
+  .action((_options, command) => serve(all(command)));
+program
+  .command("migrate")
+  .description("bring the database schema up to date")
+  .option("--status", "list migrations and when they ran")
+  .option("--dry-run", "print what would run")
+  .action((_options, command) => migrate(all(command)));
+program
+  .command("create-user <email>")
+  .description("make an account; asks for its password")
+  .option("--name <name>", "what the person is called; the email's first part when not given")
+  .addOption(passwordFromStdin)
+  .addOption(generatedPassword)
+  .action((email, _options, command) => createUser(email, all(command)));
+program
+  .command("list-users")
+  .description("list all accounts")
+  .option("--json", "as JSON")
+  .action((_options, command) => listUsers(all(command)));
+program
+  .command("reset-password <email>")
+  .description("set an account's password and sign its devices out; asks for the password")
+  .addOption(passwordFromStdin)
+  .addOption(generatedPassword)
+  .action((email, _options, command) => resetPassword(email, all(command)));
+program
+  .command("disable-user <email>")
+  .description("shut an account and sign its devices out; its data stays")
+  .option("--enable", "open it again")
+  .action((email, _options, command) => disableUser(email, all(command)));
+program
+  .command("delete-user <email>")
+  .description("erase an account and everything it owns")
+  .option("--yes", "do not ask")
+  .action((email, _options, command) => deleteUser(email, all(command)));
+addStorageCommands(
+  program.command("storage").description("look after stored pictures: check them, or move them elsewhere"),
+);
+
+/** Exit code of a wrong command line, after BSD sysexits.h. */
+const usageError = 64;
+
+/** Runs the command that was asked for. @returns the exit code */
+export async function runProgram(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return explainFailure(error);
+    return error.exitCode === 0 ? 0 : usageError;
+  }
+}
