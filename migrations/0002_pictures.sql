@@ -41,6 +41,15 @@ BEGIN
 END $$;
 CREATE TRIGGER photos_keep_bytes BEFORE DELETE ON photos FOR EACH ROW EXECUTE FUNCTION keep_bytes_for_a_day();
 
+-- A deleted photo's texts and places go at once, like those of its row; its bytes stay for a day.
+CREATE FUNCTION forget_what_was_said() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE photo_files SET said = NULL WHERE user_id = NEW.user_id AND photo_id = NEW.id AND said IS NOT NULL;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER photos_forget AFTER UPDATE ON photos FOR EACH ROW
+  WHEN (NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL) EXECUTE FUNCTION forget_what_was_said();
+
 -- A picture that a phone is about to bring past this server, or has brought and not yet confirmed.
 CREATE TABLE direct_uploads (
   user_id    uuid NOT NULL,

@@ -53,7 +53,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["storage", /^src\/storage\//],
   ["http", /^src\/http\//],
   ["database", /^src\/database\//],
-  ["ground", /^(src\/(config\/.*|errors\.ts|log\.ts)|migrations\/.*|package\.json)$/],
+  ["ground", /^(src\/(config\/.*|errors\.ts|garbage\.ts|log\.ts)|migrations\/.*|package\.json)$/],
 ];
 const floorOf = (path: string) => floors.findIndex(([, pattern]) => pattern.test(path));
 

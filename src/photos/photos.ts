@@ -10,9 +10,10 @@ import { Avatars } from "./avatars.ts";
 import { DirectUploads } from "./direct-uploads.ts";
 import type { PictureLinks } from "./picture-links.ts";
 import { Pictures } from "./pictures.ts";
+import { notePreviewProblem } from "./preview-problem.ts";
 import { Previews } from "./previews.ts";
 import { Spool } from "./spool.ts";
-import { findMediaType, notePreviewProblem } from "./stored-pictures.ts";
+import { findMediaType } from "./stored-pictures.ts";
 import { Sweeper } from "./sweeper.ts";
 
 /** Everything about the bytes of pictures. */
@@ -46,7 +47,7 @@ export function createPhotos(parts: PhotosParts): Photos {
     log,
     folder,
     typeOf: (key) => findMediaType(db, key),
-    noteProblem: (key, problem) => notePreviewProblem(db, key, problem),
+    noteProblem: (key, problem) => notePreviewProblem(accounts, key, problem),
   });
   const pictures = new Pictures({ accounts, registry, storage, links, previews, log });
   return {

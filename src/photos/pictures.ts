@@ -158,7 +158,7 @@ export class Pictures {
       const beside = isThere ? saidBeside(said) : null;
       const attached = await attachPicture(tx, session.userId, said.id, standing.sha256, beside);
       if (attached === "other") throw new AppError("CONFLICT", "This photo has another picture already");
-      return attached === "new";
+      return attached === "new" || kept.replaces !== null;
     });
     if (standing.key !== kept.key) await this.#letGo(kept);
     if (kept.facts !== null) this.parts.previews.prepare(standing.key);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, invalid } from "../errors.ts";
+import { Garbage } from "../garbage.ts";
 import { toUnavailable } from "../storage/disk-errors.ts";
 import { type MediaType, sniffedBytes, sniffMediaType } from "./media-type.ts";
 
@@ -73,6 +74,8 @@ class Writing {
  * bothered with what has arrived whole and is a picture.
  */
 export class Spool {
+  readonly #garbage = new Garbage();
+
   constructor(
     private readonly folder: string,
     /** Bytes of the largest picture that is taken. */
@@ -106,6 +109,7 @@ export class Spool {
     const writing = new Writing(file);
     try {
       for await (const piece of source) {
+        this.#garbage.note(piece.byteLength);
         if (writing.size + piece.byteLength > this.maxBytes) throw this.tooLarge();
         await writing.add(piece);
       }

@@ -49,13 +49,6 @@ export async function findMediaType(db: Queryable, key: string): Promise<MediaTy
   return found?.mediaType ?? null;
 }
 
-/** Notes why no thumbnail of an original can be made; null when there are thumbnails. */
-export async function notePreviewProblem(db: Queryable, key: string, problem: string | null): Promise<void> {
-  await db.execute(sql`
-    UPDATE stored_objects SET preview_problem = ${problem}
-    WHERE key = ${key} AND preview_problem IS DISTINCT FROM ${problem}`);
-}
-
 /** Records an original that has just been stored, in the place of one under the same content whose bytes were lost. */
 export async function recordPicture(
   tx: Transaction,

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
 import { codeOf, isTransient } from "../database/sqlstate.ts";
 import { AppError } from "../errors.ts";
+import { Garbage } from "../garbage.ts";
 import { away, diskFull } from "./away.ts";
 import { DeadlineError, withinPatience } from "./deadline.ts";
 import { abandon, cut, toStream } from "./pieces.ts";
@@ -42,6 +43,7 @@ const toInfo = (row: BlobRow): ObjectInfo => ({
  */
 export class DatabaseStorage implements ObjectStorage {
   readonly backend = "database";
+  readonly #garbage = new Garbage();
 
   constructor(readonly db: Database) {}
 
@@ -135,11 +137,12 @@ export class DatabaseStorage implements ObjectStorage {
     for await (const { bytes } of cut(body, chunkSize)) {
       // An empty object has no chunk, and neither has a stream that ended before its last piece began.
       if (bytes.byteLength === 0) break;
+      this.#garbage.note(4 * bytes.byteLength);
       const position = size / chunkSize;
       size += bytes.byteLength;
       await withStatus(
         this.db.execute(
-          sql`INSERT INTO stored_chunks (key, position, bytes) VALUES (${draft}, ${position}, ${bytes})`,
+          sql`INSERT INTO stored_chunks (key, position, bytes) VALUES (${draft}, ${position}, decode(${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")}, 'base64'))`,
         ),
       );
     }

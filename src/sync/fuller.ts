@@ -51,11 +51,13 @@ export async function findFuller(
     const ids = asked.map(({ change }) => change.id);
     const found = await readStored(tx, entity, userId, ids);
     const shown = entity.present ? await readShown(tx, entity, userId, ids) : null;
-    for (const { change } of asked) {
+    for (const { change, stored: before } of asked) {
       const stored = found.get(change.id);
       if (!stored || stored.deleted) continue;
       const content = shown?.get(change.id) ?? stored.content;
-      if (namesRemovedLinks(entity, change, stored) || showsMore(entity, change, content))
+      // What answers fill in may be less, too, once something has been deleted: its phone believes in more.
+      const revived = entity.filled !== undefined && before?.deleted === true;
+      if (revived || namesRemovedLinks(entity, change, stored) || showsMore(entity, change, content))
         fuller.add(keyOf(change));
     }
   }

@@ -196,6 +196,7 @@ CREATE UNIQUE INDEX photos_pkey ON public.photos USING btree (user_id, id);
 CREATE INDEX photos_timestamp_idx ON public.photos USING btree (user_id, "timestamp") WHERE (deleted_at IS NULL);
 CREATE INDEX photos_updated_idx ON public.photos USING btree (user_id, updated_at);
 CREATE INDEX photos_version_idx ON public.photos USING btree (user_id, server_version);
+CREATE TRIGGER photos_forget AFTER UPDATE ON public.photos FOR EACH ROW WHEN (((new.deleted_at IS NOT NULL) AND (old.deleted_at IS NULL))) EXECUTE FUNCTION forget_what_was_said();
 CREATE TRIGGER photos_keep_bytes BEFORE DELETE ON public.photos FOR EACH ROW EXECUTE FUNCTION keep_bytes_for_a_day();
 CREATE TRIGGER photos_version_grows BEFORE UPDATE ON public.photos FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
 
@@ -497,6 +498,15 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id);
+
+CREATE OR REPLACE FUNCTION public.forget_what_was_said()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE photo_files SET said = NULL WHERE user_id = NEW.user_id AND photo_id = NEW.id AND said IS NOT NULL;
+  RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION public.keep_bytes_for_a_day()
  RETURNS trigger

@@ -1,4 +1,4 @@
-import { cutToMillis, fromWire, KINDS, type Kind } from "./phone-content.ts";
+import { cutToMillis, fromWire, KINDS, type Kind, toSeal } from "./phone-content.ts";
 import type { Outgoing, PhoneSelf } from "./phone-request.ts";
 import type { PhoneStore, SettingsContent } from "./phone-store.ts";
 import type { DeltaAnswer, RemoteEntity, WireConflict } from "./wire.ts";
@@ -104,7 +104,10 @@ function adoptRemote(
   const fields = sealed === undefined ? { ...entity } : { ...self.cipher?.open(sealed), id: entity.id };
   const lastModified = cutToMillis(entity.lastModified ?? answer.syncTimestamp);
   const localVersion = entity.localVersion ?? 0;
-  store.adopt(kind, fromWire(kind, fields, self.view), { serverVersion, lastModified, localVersion });
+  const content = fromWire(kind, fields, self.view);
+  // Where rows are sealed nobody looks for pictures: a row that is still in clear will lose its own.
+  const kept = self.cipher ? toSeal(kind, content, self.view) : content;
+  store.adopt(kind, kept, { serverVersion, lastModified, localVersion });
 }
 
 function applySettings(store: PhoneStore, outgoing: Outgoing, answer: DeltaAnswer): void {

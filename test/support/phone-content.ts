@@ -57,6 +57,7 @@ export interface PhotoContent {
   placeVisitId?: string | null;
   tripId?: string | null;
   caption?: string | null;
+  exifData?: Record<string, unknown> | null;
 }
 
 export interface AttachmentContent {
@@ -86,7 +87,7 @@ export interface Contents {
 /** What the phone keeps of one entity: an id and the fields its view knows. */
 export type Content = { id: string } & Record<string, unknown>;
 
-type Shape = "plain" | "instant" | { links: Kind } | { link: Kind };
+type Shape = "plain" | "instant" | "signed" | "members" | { links: Kind } | { link: Kind };
 type Fields = Record<string, Shape>;
 
 const plain = (...names: string[]): Fields =>
@@ -123,10 +124,24 @@ const NEVER_KNOWN_TODAY: Record<Kind, Fields> = {
     placeVisitId: { link: "placeVisits" },
     tripId: { link: "trips" },
     caption: "plain",
-    exifData: "plain",
+    exifData: "members",
   },
   photoAttachments: {},
   tripDays: {},
+};
+
+/** What only the server ever says, and phones never send: where a picture is, and what its bytes say of themselves. */
+const TOLD: Record<View, Partial<Record<Kind, Fields>>> = {
+  today: { photos: { url: "signed" } },
+  new: {
+    photos: {
+      url: "signed",
+      thumbnailUrl: "signed",
+      previewUrl: "signed",
+      ...plain("previewProblem", "mimeType", "sizeBytes", "sha256", "width", "height"),
+      ...plain("capturedAt", "capturedAtOffset"),
+    },
+  },
 };
 
 /** Tells whether the phone holds an entity: a link to what it does not hold shows nothing. */
@@ -136,6 +151,11 @@ function fieldsOf(kind: Kind, view: View): Fields {
   return view === "today" ? TODAY[kind] : { ...TODAY[kind], ...NEVER_KNOWN_TODAY[kind] };
 }
 
+/** The same with what the server alone says. */
+function heldFields(kind: Kind, view: View): Fields {
+  return { ...fieldsOf(kind, view), ...TOLD[view][kind] };
+}
+
 function empty(shape: Shape): unknown {
   return typeof shape === "object" && "links" in shape ? [] : null;
 }
@@ -143,7 +163,7 @@ function empty(shape: Shape): unknown {
 /** Completes what a person entered: absent fields become null or empty, the visit's duration is worked out. */
 export function completed(kind: Kind, content: Content, view: View): Content {
   const whole: Content = { id: content.id };
-  for (const [name, shape] of Object.entries(fieldsOf(kind, view)))
+  for (const [name, shape] of Object.entries(heldFields(kind, view)))
     whole[name] = content[name] ?? empty(shape);
   if (kind === "placeVisits") whole.durationMinutes = wholeMinutes(content);
   return whole;
@@ -168,28 +188,46 @@ export function toWire(kind: Kind, content: Content): Record<string, unknown> {
   return wire;
 }
 
-/** What the phone stores of an entity it was sent: the fields its view knows, nothing else. */
+/** What an envelope holds: all but what the server alone says. */
+export function toSeal(kind: Kind, content: Content, view: View): Content {
+  const told = Object.keys(TOLD[view][kind] ?? {});
+  return Object.fromEntries(Object.entries(content).filter(([name]) => !told.includes(name))) as Content;
+}
+
+/**
+ * What the phone stores of an entity it was sent: the fields its view knows, nothing else. Of a signed link it is the
+ * path, the same in every answer.
+ */
 export function fromWire(kind: Kind, entity: Record<string, unknown>, view: View): Content {
   const content: Content = { id: String(entity.id) };
-  for (const [name, shape] of Object.entries(fieldsOf(kind, view)))
-    content[name] = entity[name] ?? empty(shape);
+  for (const [name, shape] of Object.entries(heldFields(kind, view))) {
+    const value = entity[name] ?? empty(shape);
+    content[name] = shape === "signed" && value !== null ? new URL(String(value)).pathname : value;
+  }
   return content;
 }
 
 /** One way to write the same content, so that two phones can be compared: no versions, links only to what is held. */
 export function canonical(kind: Kind, content: Content, view: View, holds: Holds): Record<string, unknown> {
   const result: Record<string, unknown> = { id: content.id };
-  for (const [name, shape] of Object.entries(fieldsOf(kind, view))) {
+  for (const [name, shape] of Object.entries(heldFields(kind, view))) {
     result[name] = canonicalValue(shape, content[name] ?? empty(shape), holds);
   }
   return result;
 }
 
 function canonicalValue(shape: Shape, value: unknown, holds: Holds): unknown {
-  if (value === null || shape === "plain") return value;
+  if (value === null || shape === "plain" || shape === "signed") return value;
   if (shape === "instant") return cutToMillis(String(value));
+  if (shape === "members") return membersOf(value as object);
   if ("link" in shape) return holds(shape.link, String(value)) ? value : null;
   return (value as string[]).filter((id) => holds(shape.links, id)).sort();
+}
+
+/** The members that say something; null when none does. */
+function membersOf(value: object): object | null {
+  const said = Object.entries(value).filter(([, member]) => member !== null && member !== undefined);
+  return said.length > 0 ? Object.fromEntries(said.sort(([a], [b]) => (a < b ? -1 : 1))) : null;
 }
 
 /** Cuts micro- and nanoseconds off, as the server does at its door. */

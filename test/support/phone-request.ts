@@ -1,5 +1,5 @@
 import type { PhoneCipher } from "./phone-cipher.ts";
-import { KINDS, type Kind, toWire, type View } from "./phone-content.ts";
+import { KINDS, type Kind, toSeal, toWire, type View } from "./phone-content.ts";
 import type { PhoneStore, Row, SettingsRow } from "./phone-store.ts";
 
 /** What the phone is, as far as its requests and its reading of answers depend on it. */
@@ -26,9 +26,11 @@ export interface Outgoing {
   settingsVersion: number | null;
 }
 
+export const noneSent = () => Object.fromEntries(KINDS.map((kind) => [kind, new Map()])) as Outgoing["sent"];
+
 /** Builds the next delta from everything that is pending. */
 export function buildDelta(store: PhoneStore, self: PhoneSelf): Outgoing {
-  const sent = Object.fromEntries(KINDS.map((kind) => [kind, new Map()])) as Outgoing["sent"];
+  const sent = noneSent();
   const settings = store.settings?.dirty ? store.settings : null;
   const localChanges: DeltaRequest["localChanges"] = { settings: settings && settingsToWire(settings, self) };
   for (const kind of self.view === "today" ? KINDS.slice(0, 4) : KINDS) {
@@ -60,7 +62,7 @@ export function rowToWire(kind: Kind, row: Row, self: PhoneSelf): Record<string,
   };
   if (!self.cipher) return { ...toWire(kind, row.content), ...bookkeeping, deviceId: self.deviceId };
   const seed = `${kind}/${row.content.id}/${row.localVersion}/${self.deviceId}`;
-  const encryptedData = self.cipher.seal(row.content, seed);
+  const encryptedData = self.cipher.seal(toSeal(kind, row.content, self.view), seed);
   return { id: row.content.id, encryptedData, encryptionVersion: 1, ...bookkeeping };
 }
 

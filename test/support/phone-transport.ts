@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Form } from "./phone-pictures.ts";
 import { failure, refreshed } from "./wire.ts";
 
 /** How a request reaches the server. A test puts a lossy one here. */
@@ -64,6 +65,11 @@ export class PhoneTransport {
     return read(schema, json(answer), `${method} ${path}`);
   }
 
+  /** The same with a form as its body. */
+  post<Schema extends z.ZodType>(path: string, form: Form, schema: Schema): Promise<z.infer<Schema>> {
+    return this.call("POST", path, form, schema);
+  }
+
   /** A call that is answered without a body. */
   async send(method: string, path: string, body?: unknown): Promise<void> {
     const answer = await this.#signedIn(method, path, body);
@@ -127,9 +133,16 @@ export class PhoneTransport {
     const needsToken = !path.startsWith("/auth/") || path === "/auth/logout";
     if (this.accessToken && needsToken) headers.set("Authorization", `Bearer ${this.accessToken}`);
     const init: RequestInit = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) };
-    if (body !== undefined) init.body = JSON.stringify(body);
+    if (isForm(body)) {
+      headers.set("Content-Type", body.contentType);
+      init.body = body.bytes;
+    } else if (body !== undefined) init.body = JSON.stringify(body);
     return new Request(`${this.options.baseUrl}/api/v1${path}`, init);
   }
+}
+
+function isForm(body: unknown): body is Form {
+  return (body as Form | undefined)?.bytes instanceof Uint8Array;
 }
 
 function json(answer: { status: number; text: string }): unknown {

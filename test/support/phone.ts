@@ -6,7 +6,8 @@ import { toWire } from "./phone-content.ts";
 import { PhoneJournal } from "./phone-journal.ts";
 import type { Counters, Credentials, PhoneOptions } from "./phone-options.ts";
 import { PhonePerson } from "./phone-person.ts";
-import { buildDelta, type PhoneSelf } from "./phone-request.ts";
+import { applyUploaded, type PictureUpload, pictureForm } from "./phone-pictures.ts";
+import { buildDelta, noneSent, type PhoneSelf } from "./phone-request.ts";
 import { LostAnswer, PhoneTransport } from "./phone-transport.ts";
 import {
   batchAnswer,
@@ -18,6 +19,7 @@ import {
   loggedIn,
   registered,
   syncStatus,
+  uploaded,
 } from "./wire.ts";
 
 /**
@@ -127,6 +129,24 @@ export class Phone extends PhoneJournal {
     });
   }
 
+  /**
+   * Uploads the bytes of a photo through POST /photos/upload, before, after or while a delta carries what is said of it.
+   * @throws ApiFailure 409 when the photo has another picture, was deleted, or is sealed
+   */
+  async uploadPicture(upload: PictureUpload) {
+    const row = this.store.get("photos", upload.photoId);
+    // From now on the server may know it, so a deletion has to be sent.
+    if (row) row.attempted = true;
+    const startedAt = performance.now();
+    try {
+      const answer = await this.transport.post("/photos/upload", pictureForm(upload), uploaded);
+      applyUploaded(this.store, this.#self.cipher ? { ...upload, takesLinks: false } : upload, answer);
+      return answer;
+    } finally {
+      if (upload.isOwn) this.#noteUpload(upload, startedAt);
+    }
+  }
+
   /** GET /sync/status; the app takes its `syncVersion` as its own cursor. */
   status() {
     return this.#inTurn(async () => {
@@ -165,6 +185,16 @@ export class Phone extends PhoneJournal {
     this.#options.observe?.({ ...exchange, answer, endedAt: performance.now() });
     await this.person.settle(open);
     return answer;
+  }
+
+  /** It may have made the photo, which no answer says: so for a book-keeper it is like a delta that was not answered. */
+  #noteUpload({ photoId, metadata }: PictureUpload, startedAt: number): void {
+    const localChanges = { photos: [{ ...metadata, id: photoId }], settings: null };
+    const { cursor: lastSyncVersion } = this.store;
+    const { deviceId } = this;
+    const request = { deviceId, lastSyncVersion, isEncrypted: false, limit: null, localChanges };
+    const outgoing = { request, sent: noneSent(), settingsVersion: null };
+    this.#options.observe?.({ phone: this, outgoing, answer: null, startedAt, endedAt: performance.now() });
   }
 
   #count(answer: DeltaAnswer): void {

@@ -15,9 +15,16 @@ const WEIGHTED: [Kind | "settings", number][] = [
 ];
 const CHOICES = WEIGHTED.flatMap(([kind, weight]) => Array<Kind | "settings">(weight).fill(kind));
 
+const PLACELESS = "photo_placeless_";
+
+/** Photos that phones may say no place of, for their pictures to do: so their edits cannot be told apart. */
+export const isPlaceless = (photoId: string) => photoId.startsWith(PLACELESS);
+
 /** A person who writes a journal at random: creates, edits, deletes and takes back. */
 export class RandomJournal {
   readonly #daysMade = new Set<string>();
+  /** Ids of the photos that were made on this phone. */
+  readonly photosMade = new Set<string>();
 
   constructor(
     readonly phone: Phone,
@@ -56,7 +63,7 @@ export class RandomJournal {
           photos: this.#some("photos"),
         }),
       trips: () => phone.upsert("trips", { id: this.#id("trip"), ...this.#trip() }),
-      photos: () => phone.upsert("photos", { id: this.#id("photo"), ...this.#photo() }),
+      photos: () => this.#takePhoto(),
       photoAttachments: () => this.#attach(),
       tripDays: () => this.#noteDay(),
     };
@@ -79,8 +86,11 @@ export class RandomJournal {
         if (phone.view === "new" && random.chance(0.5)) this.#linkTrip(id);
       },
       photos: () => {
-        phone.edit("photos", id, { location: this.#photoPlace() });
+        const nowhere = isPlaceless(id) && random.chance(0.4);
+        phone.edit("photos", id, { location: nowhere ? null : this.#photoPlace() });
         if (phone.view === "new" && random.chance(0.5)) phone.edit("photos", id, { caption: notes });
+        if (phone.view === "new" && random.chance(0.3))
+          phone.edit("photos", id, { exifData: this.#camera() });
       },
       photoAttachments: () => phone.edit("photoAttachments", id, { caption: notes }),
       tripDays: () => phone.edit("tripDays", id, { notes }),
@@ -201,8 +211,19 @@ export class RandomJournal {
     return { latitude: 47 + this.random.next(), longitude: 14 + this.random.next() };
   }
 
-  #photo() {
-    return { timestamp: this.#instant(), location: this.#photoPlace() };
+  #takePhoto(): void {
+    const { random } = this;
+    const placeless = random.chance(0.5);
+    const id = placeless ? `${PLACELESS}${random.uuid()}` : this.#id("photo");
+    this.photosMade.add(id);
+    const nowhere = placeless && random.chance(0.8);
+    const exifData = this.phone.view === "new" && random.chance(0.3) ? this.#camera() : null;
+    const location = nowhere ? null : this.#photoPlace();
+    this.phone.upsert("photos", { id, timestamp: this.#instant(), location, exifData });
+  }
+
+  #camera() {
+    return { cameraModel: `Camera ${newToken()}`, iso: this.random.int(50, 3_200) };
   }
 
   /** Photos have no text of their own that today's app knows, so the place carries the token. */

@@ -73,6 +73,8 @@ const exifData = z.object({
   aperture: z.number().nullish(),
   iso: z.int().nullish(),
   shutterSpeed: text,
+  cameraMake: text,
+  lensModel: text,
 });
 
 const photo = z.object({
@@ -89,6 +91,15 @@ const photo = z.object({
     .nullish(),
   thumbnailUrl: text,
   exifData: exifData.nullish(),
+  previewUrl: text,
+  previewProblem: text,
+  mimeType: text,
+  sizeBytes: z.int().nullish(),
+  sha256: text,
+  width: z.int().nullish(),
+  height: z.int().nullish(),
+  capturedAt: text,
+  capturedAtOffset: text,
 });
 
 const photoAttachment = z.object({

@@ -48,6 +48,14 @@ export const batchAnswer = z.object({
   syncVersion: version,
 });
 
+export const uploaded = z.object({
+  id: z.string(),
+  url: z.url(),
+  thumbnailUrl: z.url(),
+  serverVersion: version,
+  syncTimestamp: instant,
+});
+
 export const syncStatus = z.object({
   userId: z.string(),
   lastSyncTimestamp: instant,

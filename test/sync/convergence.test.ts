@@ -3,9 +3,13 @@ import { Household } from "../support/household.ts";
 import { LossyNetwork } from "../support/lossy-network.ts";
 import type { Phone } from "../support/phone.ts";
 import type { OpenConflict } from "../support/phone-answer.ts";
+import type { Exchange } from "../support/phone-options.ts";
 import type { Decision } from "../support/phone-person.ts";
+import type { PictureUpload } from "../support/phone-pictures.ts";
 import { ApiFailure, LostAnswer } from "../support/phone-transport.ts";
-import { RandomJournal } from "../support/random-journal.ts";
+import { PictureLedger } from "../support/picture-ledger.ts";
+import { isPlaceless, RandomJournal } from "../support/random-journal.ts";
+import { RandomPictures } from "../support/random-pictures.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { SyncOracle } from "../support/sync-oracle.ts";
@@ -44,9 +48,16 @@ async function play(random: SeededRandom, round: number): Promise<void> {
   const passphrase = round % 4 === 3 ? "a household's secret" : null;
   const household = new Household(server.url, passphrase);
   const oracle = new SyncOracle(passphrase);
-  const networks = await movePhonesIn(household, oracle, random);
+  const pictures = new PictureLedger();
+  const observe = (exchange: Exchange) => {
+    oracle.observe(exchange);
+    pictures.observe(exchange);
+    for (const { id } of exchange.outgoing.request.localChanges.photos ?? [])
+      if (isPlaceless(String(id))) oracle.ledger.exempt("photos", String(id));
+  };
+  const networks = await movePhonesIn(household, { oracle, observe }, random);
   for (let phase = 0; phase < PHASES; phase++) {
-    const busy = household.phones.map((phone) => live(phone, random.fork()));
+    const busy = household.phones.map((phone) => live(phone, pictures, random.fork()));
     await Promise.all([...busy, trouble(random.fork(), phase)]);
     for (const network of networks) network.calm = true;
     for (const network of networks) await network.settled();
@@ -60,9 +71,16 @@ async function play(random: SeededRandom, round: number): Promise<void> {
     household.phones.some((phone) => phone.view === "new") ? "new" : "today",
   );
   expect(oracle.conclude(fresh, await fresh.keptConflicts())).toEqual([]);
+  // What is sealed in the end shows no picture.
+  if (passphrase === null) expect(pictures.conclude(fresh)).toEqual([]);
 }
 
-async function movePhonesIn(household: Household, oracle: SyncOracle, random: SeededRandom) {
+interface Observers {
+  oracle: SyncOracle;
+  observe: (exchange: Exchange) => void;
+}
+
+async function movePhonesIn(household: Household, { oracle, observe }: Observers, random: SeededRandom) {
   const networks: LossyNetwork[] = [];
   const sameApp = household.passphrase !== null;
   for (let count = random.int(2, 5), index = 0; index < count; index++) {
@@ -78,7 +96,7 @@ async function movePhonesIn(household: Household, oracle: SyncOracle, random: Se
       ...(limit === null ? {} : { pagesLimit: limit }),
       clock: () => new Date(Date.now() + skew),
       decide: someone(random.fork(), newClient, oracle),
-      observe: oracle.observe,
+      observe,
       retryPause: 20,
     });
     networks.push(lossy);
@@ -104,15 +122,46 @@ function someone(
 }
 
 /** One person's day: some changes, then perhaps a sync, again and again, online or not. */
-async function live(phone: Phone, random: SeededRandom): Promise<void> {
+async function live(phone: Phone, ledger: PictureLedger, random: SeededRandom): Promise<void> {
   const journal = new RandomJournal(phone, random);
+  const pictures = new RandomPictures(phone, random.fork(), journal.photosMade);
   for (let step = 0; step < STEPS; step++) {
     for (let changes = random.int(0, 4); changes > 0; changes--) journal.step();
     const call = random.pick(["sync", "sync", "sync", "batch", "status", "offline"] as const);
-    const during = contact(phone, call);
+    const upload = random.chance(0.35) ? pictures.next() : null;
+    const order = random.pick(["before", "during", "after"] as const);
+    const during = meet(
+      order,
+      () => contact(phone, call),
+      async () => upload && bring(phone, upload, ledger),
+    );
     // The person goes on while the request is under way.
     if (random.chance(0.3)) journal.step();
     await during;
+  }
+}
+
+/** A picture comes before the delta that tells of its photo, together with it, or after it. */
+async function meet(
+  order: "before" | "during" | "after",
+  talk: () => Promise<unknown>,
+  bringPicture: () => Promise<unknown>,
+): Promise<void> {
+  if (order === "before") await bringPicture();
+  if (order === "during") await Promise.all([bringPicture(), talk()]);
+  else await talk();
+  if (order === "after") await bringPicture();
+}
+
+/** Refused when the photo has another picture, was deleted, or is sealed. */
+async function bring(phone: Phone, upload: PictureUpload, ledger: PictureLedger): Promise<void> {
+  try {
+    const { url } = await phone.uploadPicture(upload);
+    ledger.noteTaken(upload.photoId, url);
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === 409) return;
+    if (!isAway(error)) throw error;
+    await Bun.sleep(10);
   }
 }
 
@@ -122,10 +171,13 @@ async function contact(phone: Phone, call: "sync" | "batch" | "status" | "offlin
     else if (call === "batch") await phone.uploadBatch();
     else if (call === "status") await phone.status();
   } catch (error) {
-    const away = error instanceof LostAnswer || (error instanceof ApiFailure && error.status === 503);
-    if (!away) throw error;
+    if (!isAway(error)) throw error;
     await Bun.sleep(10);
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof LostAnswer || (error instanceof ApiFailure && error.status === 503);
 }
 
 /** In every second phase the server is killed in the midst, and comes back on the same data. */

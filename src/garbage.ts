@@ -1,0 +1,18 @@
+/** Bytes that may pass through before what they left behind is collected: a few per cent of the time that they take. */
+const collectedEvery = 64 * 1024 * 1024;
+
+/**
+ * Counts bytes that pass through, and has the garbage collected now and then. The collector goes by the memory of the
+ * machine: left alone, it lets a stream of pictures pile up hundreds of megabytes that nobody needs any longer.
+ */
+export class Garbage {
+  #bytes = 0;
+
+  /** So many bytes have been here, and are on their way. */
+  note(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes < collectedEvery) return;
+    this.#bytes = 0;
+    Bun.gc(true);
+  }
+}
