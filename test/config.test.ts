@@ -327,6 +327,6 @@ describe("the documentation", () => {
     const secret = Object.values(variables)
       .filter(({ secret }) => secret)
       .map(({ names }) => names[0]);
-    expect(secret).toEqual(["DATABASE_URL", "DATABASE_PASSWORD", "JWT_SECRET"]);
+    expect(secret).toEqual(["DATABASE_URL", "DATABASE_PASSWORD", "JWT_SECRET", "STORAGE_SECRET_KEY"]);
   });
 });

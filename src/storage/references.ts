@@ -93,5 +93,7 @@ export async function listDue(db: Queryable, limit: number): Promise<string[]> {
 
 /** Tries a key that is due again later. */
 export async function postpone(db: Queryable, key: string): Promise<void> {
-  await db.execute(sql`UPDATE unreferenced_objects SET due_at = now() + interval '1 hour' WHERE key = ${key}`);
+  await db.execute(
+    sql`UPDATE unreferenced_objects SET due_at = now() + interval '1 hour' WHERE key = ${key}`,
+  );
 }

@@ -31,7 +31,10 @@ async function withoutTable(table: string, action: () => Promise<Answer>): Promi
 
 /** How each error is met on a socket. The four that need another server are tested where that server is. */
 const ways: Record<
-  Exclude<ErrorCode, "HTTPS_REQUIRED" | "SERVICE_UNAVAILABLE" | "RATE_LIMIT_EXCEEDED" | "RANGE_NOT_SATISFIABLE">,
+  Exclude<
+    ErrorCode,
+    "HTTPS_REQUIRED" | "SERVICE_UNAVAILABLE" | "RATE_LIMIT_EXCEEDED" | "RANGE_NOT_SATISFIABLE"
+  >,
   () => Promise<Answer>
 > = {
   VALIDATION_ERROR: () => ask("POST", "/trips", { body: {} }),
