@@ -40,7 +40,7 @@ export class Sweeper {
     await this.#retire();
     await this.parts.spool.sweep();
     const deleted = await this.deleteDue();
-    await this.#sweepUploads();
+    await this.#sweepByAge();
     await this.parts.storage.sweepFragments();
     return deleted;
   }
@@ -76,11 +76,16 @@ export class Sweeper {
     return deleted;
   }
 
-  /** What was put to URLs of the storage's own, past this server, when nobody waited for it any longer. */
-  async #sweepUploads(): Promise<void> {
+  /**
+   * What lies in the books of nobody: put to URLs of the storage's own, past this server, when nobody waited for it any
+   * longer; and left by a look whether the storage works.
+   */
+  async #sweepByAge(): Promise<void> {
     const { storage } = this.parts;
-    for await (const { key, modifiedAt } of storage.list("uploads/"))
-      if (Date.now() - modifiedAt.getTime() > day) await storage.delete(key);
+    for (const area of ["uploads/", "probes/"]) {
+      for await (const { key, modifiedAt } of storage.list(area))
+        if (Date.now() - modifiedAt.getTime() > day) await storage.delete(key);
+    }
   }
 
   /** Lets go of what deleted photos showed, and of uploads that were never confirmed. */

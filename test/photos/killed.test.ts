@@ -154,7 +154,9 @@ describe.each(["directory", "database"] as const)(
       SELECT key FROM stored_objects UNION SELECT key FROM unreferenced_objects`;
       const nameOf = (key: string) => key.split("/")[1]?.split("-")[0];
       const names = new Set(known.map(({ key }) => nameOf(key)));
-      expect(keys.filter((key) => !names.has(nameOf(key)))).toEqual([]);
+      // What a server looks with, whether its storage works, is swept by its age.
+      const lasting = keys.filter((key) => !key.startsWith("probes/"));
+      expect(lasting.filter((key) => !names.has(nameOf(key)))).toEqual([]);
     }
 
     test("it loses nothing, and shows nothing that is not there", async () => {
