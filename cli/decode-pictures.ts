@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
-import { type Answer, type DecodeJob, linesOf } from "../src/photos/decoder-messages.ts";
-import { decodePicture } from "../src/photos/decoder-work.ts";
+import { type Answer, type DecodeJob, linesOf } from "../src/photos/previews/decoder-messages.ts";
+import { decodePicture } from "../src/photos/previews/decoder-work.ts";
 
 /** The server and its database come first: in line for the processor, and last when memory runs out. */
 function stepBack(): void {

@@ -51,6 +51,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["features", /^src\/(accounts|journal|health|email)\//],
   ["sync", /^src\/sync\//],
   ["storage", /^src\/storage\//],
+  ["images", /^src\/images\//],
   ["http", /^src\/http\//],
   ["database", /^src\/database\//],
   ["ground", /^(src\/(config\/.*|errors\.ts|garbage\.ts|log\.ts)|migrations\/.*|package\.json)$/],

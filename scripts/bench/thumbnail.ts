@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Decoder } from "../../src/photos/decoder.ts";
+import { Decoder } from "../../src/photos/previews/decoder.ts";
 import { atMost, type Figure, median } from "./figure.ts";
 
 const [width, height] = [4000, 3000];

@@ -1,12 +1,12 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
 import { AppError, invalid, unauthorized } from "../errors.ts";
+import { sniffedBytes, sniffMediaType } from "../images/media-type.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, claim, release } from "../storage/references.ts";
 import type { SignedUrls } from "../storage/signed-urls.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
-import { sniffedBytes, sniffMediaType } from "./media-type.ts";
-import type { Previews } from "./previews.ts";
+import type { Previews } from "./previews/previews.ts";
 
 /** Bytes of the largest picture that is taken, and of the text that it comes in. */
 const maxBytes = 10 * 1024 * 1024;

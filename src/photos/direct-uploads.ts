@@ -1,11 +1,11 @@
 import type { Database, Transaction } from "../database/client.ts";
 import { AppError, invalid, notFound } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
+import type { MediaType } from "../images/media-type.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce } from "../storage/references.ts";
 import { linkSeconds, type SignedUrls } from "../storage/signed-urls.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
-import type { MediaType } from "./media-type.ts";
 import { type PhotoSaid, type Pictures, saidBeside, type Uploaded } from "./pictures.ts";
 import type { Spool, SpooledPicture } from "./spool.ts";
 import { findByPhoto } from "./stored-pictures.ts";

@@ -1,9 +1,9 @@
 import type { Database, Transaction } from "../database/client.ts";
 import { AppError } from "../errors.ts";
+import { type PictureFacts, readFacts } from "../images/picture-facts.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, claim, release } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
-import { type PictureFacts, readFacts } from "./picture-facts.ts";
 import type { SpooledPicture } from "./spool.ts";
 import { findByContent, holdPicture, recordPicture, type StoredPicture } from "./stored-pictures.ts";
 

@@ -1,7 +1,7 @@
+import { extensionOf, type MediaType, previewTypeOf } from "../images/media-type.ts";
 import { linkSeconds, type SignedUrls } from "../storage/signed-urls.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
-import { extensionOf, type MediaType, previewTypeOf } from "./media-type.ts";
-import { type Size, thumbnailKey } from "./thumbnail-keys.ts";
+import { type Size, thumbnailKey } from "./previews/thumbnail-keys.ts";
 
 /** What a link leads to: an original, and the name it is saved under. */
 export interface Linked {

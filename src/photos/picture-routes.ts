@@ -4,15 +4,15 @@ import type { Context } from "../context.ts";
 import { AppError, notFound } from "../errors.ts";
 import { signedIn } from "../http/guards.ts";
 import { parse, readJson } from "../http/read.ts";
+import { extensionOf, mediaTypes, previewTypeOf } from "../images/media-type.ts";
 import { photo } from "../journal/photo.ts";
 import { anyBody, readId, readPathId } from "../journal/resource.ts";
 import { sendObject } from "../storage/send-object.ts";
 import type { Content } from "../sync/entity.ts";
 import { entityId, maybe } from "../sync/schemas.ts";
-import { extensionOf, mediaTypes, previewTypeOf } from "./media-type.ts";
 import type { PhotoSaid } from "./pictures.ts";
+import { thumbnailKey } from "./previews/thumbnail-keys.ts";
 import { findByPhoto } from "./stored-pictures.ts";
-import { thumbnailKey } from "./thumbnail-keys.ts";
 import { readUpload } from "./upload-form.ts";
 
 /** What `POST /photos` says of the bytes that are to come. */

@@ -14,7 +14,7 @@ import { bringLater } from "../sync/fuller.ts";
 import { whateverIsThere, writeChanges } from "../sync/write.ts";
 import { adoptPicture, type KeptPicture, keepPicture, SweptAway } from "./keeping.ts";
 import type { PictureLinks } from "./picture-links.ts";
-import type { Previews } from "./previews.ts";
+import type { Previews } from "./previews/previews.ts";
 import { Slots } from "./slots.ts";
 import type { SpooledPicture } from "./spool.ts";
 import { attachPicture, type StoredPicture } from "./stored-pictures.ts";

@@ -1,6 +1,6 @@
+import type { MediaType } from "../images/media-type.ts";
+import type { PictureFacts } from "../images/picture-facts.ts";
 import type { Content } from "../sync/entity.ts";
-import type { MediaType } from "./media-type.ts";
-import type { PictureFacts } from "./picture-facts.ts";
 import type { PictureLinks } from "./picture-links.ts";
 
 /** The bytes behind a photo, as `journal/photo.ts` reads them beside what phones said. */

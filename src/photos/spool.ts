@@ -3,8 +3,8 @@ import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promise
 import { join } from "node:path";
 import { AppError, invalid } from "../errors.ts";
 import { Garbage } from "../garbage.ts";
+import { type MediaType, sniffedBytes, sniffMediaType } from "../images/media-type.ts";
 import { toUnavailable } from "../storage/disk-errors.ts";
-import { type MediaType, sniffedBytes, sniffMediaType } from "./media-type.ts";
 
 /** A picture on its way: received whole, checked, and not yet stored. It is gone when it goes out of scope. */
 export interface SpooledPicture extends AsyncDisposable {

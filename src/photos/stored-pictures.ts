@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
+import type { MediaType } from "../images/media-type.ts";
+import type { PictureFacts } from "../images/picture-facts.ts";
 import type { Content } from "../sync/entity.ts";
-import type { MediaType } from "./media-type.ts";
-import type { PictureFacts } from "./picture-facts.ts";
 
 /** An original in the storage. */
 export interface StoredPicture {

@@ -3,8 +3,8 @@ import type { Database } from "../database/client.ts";
 import type { Log } from "../log.ts";
 import { destroy, listDue, postpone } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
+import { sizes, thumbnailKey } from "./previews/thumbnail-keys.ts";
 import type { Spool } from "./spool.ts";
-import { sizes, thumbnailKey } from "./thumbnail-keys.ts";
 
 const day = 24 * 3600 * 1000;
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
+import type { MediaType } from "../images/media-type.ts";
 import type { Content } from "../sync/entity.ts";
-import type { MediaType } from "./media-type.ts";
 
 /** A picture that a phone brings past this server. */
 export interface UploadPlan {

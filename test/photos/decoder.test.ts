@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Decoder } from "../../src/photos/decoder.ts";
-import { TooMuch, TooSlow } from "../../src/photos/unreadable.ts";
+import { TooMuch, TooSlow } from "../../src/images/unreadable.ts";
+import { Decoder } from "../../src/photos/previews/decoder.ts";
 import { quadrantsPng, whitePng } from "../support/png.ts";
 
 let folder: string;
@@ -188,7 +188,7 @@ describe("trouble", () => {
   });
 
   test("none outlives a server that is killed, not even one that computes without end", async () => {
-    const script = join(import.meta.dir, "../../src/photos/decoder.ts");
+    const script = join(import.meta.dir, "../../src/photos/previews/decoder.ts");
     const png = await save("png", quadrantsPng(64, 48));
     const target = { edge: 64, type: null, path: join(folder, "made") };
     const server = Bun.spawn(

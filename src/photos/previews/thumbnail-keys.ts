@@ -1,4 +1,4 @@
-import { derivedKey } from "../storage/object-key.ts";
+import { derivedKey } from "../../storage/object-key.ts";
 
 /** Longest edges in pixels: for lists, and for a whole screen. */
 export const sizes = [512, 2048] as const;

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
+import { previewTypeOf } from "../../images/media-type.ts";
+import { inspectPicture, type Picture, placesOf } from "../../images/picture.ts";
+import { makeReadable, type Readable, shrink } from "../../images/thumbnail.ts";
+import { Unreadable } from "../../images/unreadable.ts";
 import type { DecodeJob, Ended, Made, Target } from "./decoder-messages.ts";
-import { previewTypeOf } from "./media-type.ts";
-import { inspectPicture, type Picture, placesOf } from "./picture.ts";
-import { makeReadable, type Readable, shrink } from "./thumbnail.ts";
-import { Unreadable } from "./unreadable.ts";
 
 type Outcome = Ended extends infer One ? (One extends Ended ? Omit<One, "resident"> : never) : never;
 

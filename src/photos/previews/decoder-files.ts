@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { toUnavailable } from "../storage/disk-errors.ts";
+import { toUnavailable } from "../../storage/disk-errors.ts";
 
 /** Whatever a picture comes as. A Blob with a name is a file of that path. */
 export type Source = (Blob & { readonly name?: string }) | ReadableStream<Uint8Array>;

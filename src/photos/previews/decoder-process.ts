@@ -1,11 +1,11 @@
 import { join } from "node:path";
+import { TooMuch, TooSlow } from "../../images/unreadable.ts";
 import { type Answer, type DecodeJob, type Ended, linesOf, type Made } from "./decoder-messages.ts";
-import { TooMuch, TooSlow } from "./unreadable.ts";
 
 /** This same program, from its sources or as one executable. */
 const program = Bun.isStandaloneExecutable
   ? [process.execPath]
-  : [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
+  : [process.execPath, join(import.meta.dir, "../../../cli/main.ts")];
 
 const spawn = () =>
   Bun.spawn([...program, "decode-pictures"], {

@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
-import type { Transaction } from "../database/client.ts";
-import { AppError } from "../errors.ts";
-import type { AccountQueue } from "../sync/account-queue.ts";
-import { lockCounter } from "../sync/counter.ts";
-import { giveNewVersions } from "../sync/links.ts";
+import type { Transaction } from "../../database/client.ts";
+import { AppError } from "../../errors.ts";
+import type { AccountQueue } from "../../sync/account-queue.ts";
+import { lockCounter } from "../../sync/counter.ts";
+import { giveNewVersions } from "../../sync/links.ts";
 
 async function write(tx: Transaction, userId: string, key: string, problem: string | null): Promise<void> {
   const counter = await lockCounter(tx, userId);

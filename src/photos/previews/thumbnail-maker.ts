@@ -1,4 +1,4 @@
-import type { ObjectStorage } from "../storage/storage.ts";
+import type { ObjectStorage } from "../../storage/storage.ts";
 import type { Decode, Decoder, Turn } from "./decoder.ts";
 import { DecoderFiles } from "./decoder-files.ts";
 import type { Made } from "./decoder-messages.ts";

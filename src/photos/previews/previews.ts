@@ -1,11 +1,11 @@
-import type { Log } from "../log.ts";
-import type { ObjectStorage } from "../storage/storage.ts";
+import type { MediaType } from "../../images/media-type.ts";
+import { Stopped, TooMuch, Unreadable } from "../../images/unreadable.ts";
+import type { Log } from "../../log.ts";
+import type { ObjectStorage } from "../../storage/storage.ts";
 import { Decoder } from "./decoder.ts";
 import { DecoderFiles } from "./decoder-files.ts";
-import type { MediaType } from "./media-type.ts";
 import { readThumbnailKey, type Size, sizes, thumbnailKey } from "./thumbnail-keys.ts";
 import { ThumbnailMaker, type ThumbnailOrder } from "./thumbnail-maker.ts";
-import { Stopped, TooMuch, Unreadable } from "./unreadable.ts";
 
 /** Originals whose thumbnails are made at once while nobody waits for them: as many as are decoded. */
 const preparedAtOnce = 2;

@@ -1,4 +1,4 @@
-import type { PreviewType } from "./media-type.ts";
+import type { PreviewType } from "../../images/media-type.ts";
 
 /** A small picture that is asked for. */
 export interface Target {

@@ -1,7 +1,7 @@
+import { Stopped, Unreadable } from "../../images/unreadable.ts";
+import { Slots } from "../slots.ts";
 import type { DecodeJob, Ended, Made } from "./decoder-messages.ts";
 import { DecoderProcess } from "./decoder-process.ts";
-import { Slots } from "./slots.ts";
-import { Stopped, Unreadable } from "./unreadable.ts";
 
 /** Pictures decoded at once, in the whole server. Measured: a HEIC takes 13 bytes of memory a pixel meanwhile. */
 const atOnce = 2;
