@@ -174,6 +174,7 @@ export class DatabaseStorage implements ObjectStorage {
       if (bytes?.byteLength !== Math.min(chunkSize, blob.size - offset)) {
         throw away(new Error(`${blob.key} went or changed while it was read, or has lost chunk ${position}`));
       }
+      this.#garbage.note(4 * chunkSize);
       yield bytes.subarray(Math.max(start - offset, 0), end + 1 - offset);
     }
   }

@@ -6,6 +6,7 @@ import {
   type ServiceInputTypes,
   type ServiceOutputTypes,
 } from "@aws-sdk/client-s3";
+import { Garbage } from "../garbage.ts";
 import { Deadline } from "./deadline.ts";
 import { toUnavailable } from "./s3-errors.ts";
 import { S3Transport, type TransportOptions } from "./s3-transport.ts";
@@ -34,6 +35,8 @@ type S3Command<Input extends ServiceInputTypes, Output extends ServiceOutputType
 
 /** Calls of the SDK, each with a deadline. */
 export class S3Calls {
+  /** Told of the bytes that the calls move: the SDK and its transport copy them. */
+  readonly garbage = new Garbage();
   readonly #client: S3Client;
 
   constructor(target: S3Target) {

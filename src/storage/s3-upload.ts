@@ -58,6 +58,7 @@ async function uploadPart(
   PartNumber: number,
   { bytes }: Piece,
 ) {
+  calls.garbage.note(2 * bytes.byteLength);
   const { ETag } = await calls.send(new UploadPartCommand({ ...upload, PartNumber, Body: bytes }));
   return { PartNumber, ETag };
 }

@@ -41,6 +41,7 @@ export async function fetchWindow(
   const request = { ...place, Range: `bytes=${start}-${last}`, ...(etag && { IfMatch: etag }) };
   const answer = await calls.send(new GetObjectCommand(request), deadline);
   const bytes = await readBody(answer, deadline);
+  calls.garbage.note(2 * bytes.byteLength);
   const [, from, to, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? "")?.map(Number) ?? [];
   if (
     size === undefined ||
