@@ -60,7 +60,10 @@ class Writing {
 
   async #flush(): Promise<void> {
     if (this.#waiting === 0) return;
-    this.#mediaType ??= requirePicture(Buffer.concat(this.#gathered).subarray(0, sniffedBytes));
+    // Only the beginnings are copied: a first piece may be large, having waited for who sends it to be known.
+    this.#mediaType ??= requirePicture(
+      Buffer.concat(this.#gathered.map((piece) => piece.subarray(0, sniffedBytes))).subarray(0, sniffedBytes),
+    );
     const pieces = this.#gathered;
     this.#gathered = [];
     this.#waiting = 0;
