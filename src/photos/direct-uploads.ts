@@ -5,7 +5,7 @@ import type { MediaType } from "../images/media-type.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce } from "../storage/references.ts";
 import { linkSeconds, type SignedUrls } from "../storage/signed-urls.ts";
-import type { ObjectStorage } from "../storage/storage.ts";
+import type { ObjectStorage, OpenObject } from "../storage/storage.ts";
 import { type PhotoSaid, type Pictures, saidBeside, type Uploaded } from "./pictures.ts";
 import type { Spool, SpooledPicture } from "./spool.ts";
 import { findByPhoto } from "./stored-pictures.ts";
@@ -83,8 +83,9 @@ export class DirectUploads {
   async confirm(session: Session, photoId: string): Promise<Uploaded> {
     const { db, storage, pictures } = this.parts;
     const plan = await findUpload(db, session.userId, photoId);
-    if (!plan) return this.#confirmed(session, photoId);
-    await using picture = await this.#fetch(plan);
+    const put = plan && (await storage.get(plan.key));
+    if (!put) return this.#confirmed(session, photoId, plan !== null);
+    await using picture = await this.#receive(put);
     requireAsAnnounced(plan, picture);
     const end = (tx: Transaction) => endUpload(tx, session.userId, plan.key);
     const uploaded = await pictures.add(session, { id: photoId, content: plan.said ?? {} }, picture, end);
@@ -93,16 +94,16 @@ export class DirectUploads {
     return uploaded;
   }
 
-  async #fetch({ key }: UploadPlan): Promise<SpooledPicture> {
-    const put = await this.parts.storage.get(key);
-    if (!put) throw new AppError("CONFLICT", "The picture has not been put to its upload URL yet");
-    const body = put.body instanceof Blob ? put.body.stream() : put.body;
-    return this.parts.spool.receive(body);
+  #receive({ body }: OpenObject): Promise<SpooledPicture> {
+    return this.parts.spool.receive(body instanceof Blob ? body.stream() : body);
   }
 
-  async #confirmed(session: Session, photoId: string): Promise<Uploaded> {
+  /** Nothing is there to be taken: it was by an earlier confirm, which may have ended just now, or was never put. */
+  async #confirmed(session: Session, photoId: string, isPlanned: boolean): Promise<Uploaded> {
     const { db, pictures } = this.parts;
     const picture = await findByPhoto(db, session.userId, photoId);
+    if (!picture && isPlanned)
+      throw new AppError("CONFLICT", "The picture has not been put to its upload URL yet");
     if (!picture) throw notFound("Upload");
     const serverVersion = await pictures.write(session, { id: photoId, content: {} }, async () => false);
     return pictures.answer(photoId, picture, serverVersion);

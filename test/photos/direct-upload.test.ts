@@ -126,6 +126,22 @@ describe.each(["directory", "s3"] as const)("to the backend %s", (backend) => {
     expect(await device.counter()).toBe(counter);
   });
 
+  testHere("a confirm that meets the end of an earlier one is answered the same", async () => {
+    const bytes = picture();
+    await put(await plan(device, "overlap", bytes), bytes);
+    const { db } = server.context;
+    const [planned] = await db.execute<{ row: string }>(
+      sql`SELECT to_json(d)::text AS row FROM direct_uploads d WHERE photo_id = 'overlap'`,
+    );
+    const first = await confirm(device, "overlap");
+    // What it read before the earlier one took plan and bytes away.
+    await db.execute(
+      sql`INSERT INTO direct_uploads SELECT * FROM json_populate_record(NULL::direct_uploads, ${planned?.row}::text::json)`,
+    );
+    const { status, json } = await confirm(device, "overlap");
+    expect([status, json.serverVersion]).toEqual([200, first.json.serverVersion]);
+  });
+
   testHere("confirmed ten times at once, the answer is the same", async () => {
     const bytes = picture();
     await put(await plan(device, "race", bytes), bytes);
