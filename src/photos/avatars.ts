@@ -65,10 +65,9 @@ export class Avatars {
 
   async #store(bytes: Uint8Array): Promise<string> {
     const { db, storage, previews } = this.parts;
-    const mediaType = sniffMediaType(bytes.subarray(0, sniffedBytes));
-    if (!mediaType)
+    if (!sniffMediaType(bytes.subarray(0, sniffedBytes)))
       throw invalid({ profilePhoto: "must be a JPEG, PNG, WebP, HEIC, HEIF, AVIF or GIF picture" });
-    const picture = await previews.shrink(bytes, mediaType, edge);
+    const picture = await previews.shrink(bytes, edge);
     if (!picture) throw invalid({ profilePhoto: "cannot be decoded" });
     const key = newKey("avatars");
     await announce(db, key);

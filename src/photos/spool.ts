@@ -54,7 +54,7 @@ class Writing {
     return {
       size: this.size,
       sha256: this.#hasher.digest("hex"),
-      mediaType: this.#mediaType as unknown as MediaType,
+      mediaType: this.#mediaType as MediaType,
     };
   }
 

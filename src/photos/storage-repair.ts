@@ -1,6 +1,5 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
-import { AppError } from "../errors.ts";
 import { type BookedOriginal, findOriginal, findOwner, findUnknown, forgetAvatar } from "../storage/books.ts";
 import { areStrangers, type CheckReport, type Finding } from "../storage/check.ts";
 import { inspect, StorageAwayError, whileItAnswers } from "../storage/inspection.ts";
@@ -8,8 +7,7 @@ import { areaOf } from "../storage/object-key.ts";
 import { release } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import type { AccountQueue } from "../sync/account-queue.ts";
-import { lockCounter } from "../sync/counter.ts";
-import { giveNewVersions } from "../sync/links.ts";
+import { showDifferently } from "./shown-differently.ts";
 
 export interface RepairParts {
   readonly db: Database;
@@ -86,23 +84,15 @@ class Repair {
     );
   }
 
-  /** In the account's write path: other devices hear that the photos have no bytes, and no edit is touched. */
+  /** Other devices hear that the photos have no bytes. */
   async #forget(original: BookedOriginal): Promise<void> {
     const { userId, key } = original;
-    try {
-      await this.parts.accountQueue.transaction(userId, async (tx) => {
-        const counter = await lockCounter(tx, userId);
-        const photoIds = await takeOut(tx, original);
-        if (photoIds === null) return;
-        await giveNewVersions(tx, sql`photos`, userId, photoIds, () => counter.next());
-        // What is left of damaged bytes may still be better than nothing.
-        await release(tx, userId, key, 30);
-        await counter.save();
-      });
-    } catch (error) {
-      // The account was erased just now, and its books with it.
-      if (!(error instanceof AppError) || error.code !== "UNAUTHORIZED") throw error;
-    }
+    await showDifferently(this.parts.accountQueue, userId, async (tx) => {
+      const photoIds = await takeOut(tx, original);
+      // What is left of damaged bytes may still be better than nothing.
+      if (photoIds !== null) await release(tx, userId, key, 30);
+      return photoIds ?? [];
+    });
   }
 }
 

@@ -81,7 +81,7 @@ export class Previews {
    * @param edge pixels of the longest edge
    * @returns null when it cannot be decoded, or is too large
    */
-  async shrink(bytes: Uint8Array, _mediaType: MediaType, edge: number): Promise<Uint8Array | null> {
+  async shrink(bytes: Uint8Array, edge: number): Promise<Uint8Array | null> {
     try {
       return (await this.#shrink(bytes, edge, 1)) ?? (await this.#shrink(bytes, edge, 2));
     } catch (error) {
