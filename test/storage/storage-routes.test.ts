@@ -250,16 +250,16 @@ describe("PUT", () => {
     }
   });
 
-  test("200 MB go through without staying in memory", async () => {
+  test("400 MB go through without staying in memory", async () => {
     const piece = Buffer.alloc(1024 * 1024, 7);
-    const size = 200 * piece.length;
+    const size = 400 * piece.length;
     const { key, url } = await upload(size);
     Bun.gc(true);
     const before = process.memoryUsage.rss();
     let most = 0;
     const connection = openRaw(server.url.href);
     connection.write(putHead(url, `Content-Length: ${size}`));
-    for (let n = 0; n < 200; n++) {
+    for (let n = 0; n < 400; n++) {
       if (!connection.socket.write(piece))
         await new Promise<void>((resolve) => connection.socket.once("drain", () => resolve()));
       most = Math.max(most, process.memoryUsage.rss() - before);
@@ -268,6 +268,7 @@ describe("PUT", () => {
     connection.socket.destroy();
     expect((await storage.stat(key))?.size).toBe(size);
     if (Bun.env.SHOW_MEMORY) console.log(`rss grew by ${Math.round(most / 1e6)} MB`);
-    expect(most).toBeLessThan(120 * 1024 * 1024);
+    // Half of it: pieces that are done with wait for the collector, longer on a machine that is busy.
+    expect(most).toBeLessThan(size / 2);
   });
 });
