@@ -1,9 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
 import { codeOf, isTransient } from "../database/sqlstate.ts";
-import { AppError } from "../errors.ts";
 import { Garbage } from "../garbage.ts";
-import { away, diskFull } from "./away.ts";
+import { away, causeOf, diskFull } from "./away.ts";
 import { DeadlineError, withinPatience } from "./deadline.ts";
 import { abandon, cut, toStream } from "./pieces.ts";
 import { roundTrip } from "./round-trip.ts";
@@ -116,7 +115,7 @@ export class DatabaseStorage implements ObjectStorage {
     try {
       await roundTrip(this);
     } catch (error) {
-      const cause = error instanceof AppError ? (error.cause ?? error) : error;
+      const cause = causeOf(error);
       throw new Error(`the database does not store objects: ${(cause as Error).message}`, { cause });
     }
   }

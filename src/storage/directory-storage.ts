@@ -1,6 +1,6 @@
 import { chmod, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AppError } from "../errors.ts";
+import { causeOf } from "./away.ts";
 import { codeOf, toUnavailable } from "./disk-errors.ts";
 import { areas, isKey } from "./object-key.ts";
 import { abandon, cut } from "./pieces.ts";
@@ -78,7 +78,7 @@ export class DirectoryStorage implements ObjectStorage {
     try {
       await roundTrip(this);
     } catch (error) {
-      const cause = error instanceof AppError ? (error.cause ?? error) : error;
+      const cause = causeOf(error);
       throw new Error(`the folder ${this.root} cannot be used: ${(cause as Error).message}`, { cause });
     }
   }

@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError } from "../database/open.ts";
 import { isTransient } from "../database/sqlstate.ts";
 import { AppError } from "../errors.ts";
+import { causeOf } from "./away.ts";
 import { type Fingerprint, isSame, readFingerprint } from "./fingerprint.ts";
 import type { ObjectStorage } from "./storage.ts";
 
@@ -12,10 +13,7 @@ export type Condition =
   | { readonly kind: "whole" | "missing" }
   | { readonly kind: "altered" | "unreadable"; readonly detail: string };
 
-function wordsOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return error instanceof AppError && cause instanceof Error ? cause.message : message;
-}
+const wordsOf = (error: unknown) => (causeOf(error) as Error).message;
 
 /** After something failed: goes on when the storage works all the same. @throws StorageAwayError */
 export async function requireAnswers(storage: ObjectStorage): Promise<void> {

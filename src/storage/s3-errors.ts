@@ -1,5 +1,4 @@
-import { AppError } from "../errors.ts";
-import { away, diskFull } from "./away.ts";
+import { away, causeOf, diskFull } from "./away.ts";
 
 /** Codes of S3 in words for an administrator. */
 const meanings: Record<string, (bucket: string) => string> = {
@@ -41,7 +40,7 @@ export function toUnavailable(error: unknown): unknown {
 
 /** What went wrong, in words for an administrator. */
 export function explain(error: unknown, bucket: string, endpoint: string): Error {
-  const cause = (error instanceof AppError ? (error.cause ?? error) : error) as SdkError;
+  const cause = causeOf(error) as SdkError;
   return new Error(`S3 storage: ${describe(cause, bucket, endpoint)}`, { cause });
 }
 

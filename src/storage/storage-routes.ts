@@ -1,10 +1,10 @@
 import { Elysia } from "elysia";
 import type { Database } from "../database/client.ts";
 import { AppError, invalid, notFound } from "../errors.ts";
-import { objectResponse } from "../http/object-response.ts";
 import { ExactBody } from "./exact-body.ts";
 import { areaOf } from "./object-key.ts";
 import { announceAgain, isAnnounced } from "./references.ts";
+import { sendObject } from "./send-object.ts";
 import { linkSeconds, type SignedUrls } from "./signed-urls.ts";
 import type { ObjectStorage } from "./storage.ts";
 
@@ -24,17 +24,13 @@ const etagOf = (key: string) => `"${key.slice(key.indexOf("/") + 1)}"`;
 
 async function send(request: Request, { storage, signedUrls, previews }: StorageContext): Promise<Response> {
   const { key, mediaType, fileName } = signedUrls.verify(request.method, new URL(request.url));
-  const isThere = areaOf(key) !== "thumbnails" || (await previews.ensure(key));
-  const info = isThere ? await storage.stat(key) : null;
-  if (info === null) throw notFound("File");
-  return objectResponse(request, {
-    size: info.size,
+  if (areaOf(key) === "thumbnails" && !(await previews.ensure(key))) throw notFound("File");
+  return sendObject(request, storage, key, {
     mediaType,
     etag: etagOf(key),
     fileName: fileName ?? "file",
     disposition: "inline",
     cacheControl: `private, max-age=${linkSeconds}, immutable`,
-    open: (range) => storage.get(key, range ?? undefined),
   });
 }
 

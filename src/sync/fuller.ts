@@ -10,8 +10,8 @@ import { readShown, readStored } from "./rows.ts";
 
 /*
  * A delta may leave fields empty that its phone knows nothing of, lists in it only add, and settings come in part. So an
- * accepted entity can hold more than its phone sent: what was kept, what others linked or set, and what answers fill in. The phone
- * has to be given that, too, or it would never hold what a fresh device gets (I9).
+ * accepted entity can hold more than its phone sent: what was kept, what others linked or set, and what answers fill in.
+ * The phone has to be given that, too, or it would never hold what a fresh device gets (I9).
  */
 
 const isEmpty = (value: unknown) => value === null || value === undefined;

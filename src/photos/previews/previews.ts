@@ -4,7 +4,7 @@ import type { Log } from "../../log.ts";
 import type { ObjectStorage } from "../../storage/storage.ts";
 import { Decoder } from "./decoder.ts";
 import { DecoderFiles } from "./decoder-files.ts";
-import { readThumbnailKey, type Size, sizes, thumbnailKey } from "./thumbnail-keys.ts";
+import { readThumbnailKey, type Size, sizes } from "./thumbnail-keys.ts";
 import { ThumbnailMaker, type ThumbnailOrder } from "./thumbnail-maker.ts";
 
 /** Originals whose thumbnails are made at once while nobody waits for them: as many as are decoded. */
@@ -46,11 +46,6 @@ export class Previews {
   constructor(private readonly parts: PreviewsParts) {
     const isWanted = async (key: string) => (await parts.typeOf(key)) !== null;
     this.#maker = new ThumbnailMaker({ ...parts, decoder: this.#decoder, isWanted });
-  }
-
-  /** The keys under which an original's thumbnails lie, or will. */
-  keysOf(originalKey: string): string[] {
-    return sizes.map((size) => thumbnailKey(originalKey, size));
   }
 
   /**
