@@ -2,34 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { instantHasher } from "../accounts/people.ts";
 import { expectError } from "../http/error-shape.ts";
-import { exifBlock, withExif } from "../support/exif.ts";
+import { alpinePlace, exifBlock, withExif } from "../support/exif.ts";
+import { jpeg } from "../support/picture-upload.ts";
 import { quadrantsOf } from "../support/pixels.ts";
 import { quadrantsPng } from "../support/png.ts";
 import { type Device, newDevice } from "../support/sync-client.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
 const maxBytes = 10 * 1024 * 1024;
-const jpeg = await new Bun.Image(quadrantsPng(800, 600)).jpeg().bytes();
 /** Lies on its side, and says where it was taken. */
-const turned = withExif(
-  jpeg,
-  exifBlock({
-    Orientation: 6,
-    Model: "Secret Phone",
-    GPSLatitudeRef: "N",
-    GPSLatitude: [
-      [46, 1],
-      [30, 1],
-      [0, 1],
-    ],
-    GPSLongitudeRef: "E",
-    GPSLongitude: [
-      [7, 1],
-      [15, 1],
-      [0, 1],
-    ],
-  }),
-);
+const turned = withExif(jpeg, exifBlock({ Orientation: 6, Model: "Secret Phone", ...alpinePlace }));
 
 let server: TestServer;
 let device: Device;

@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { instantHasher } from "../accounts/people.ts";
 import { expectError } from "../http/error-shape.ts";
+import { newJpeg, saying } from "../support/picture-upload.ts";
 import { quadrantsPng } from "../support/png.ts";
 import { hasS3Server, openTestStorage, type TestStorage } from "../support/storages.ts";
 import { type Device, newDevice } from "../support/sync-client.ts";
-import { deleted, minute, photo } from "../support/sync-entities.ts";
+import { deleted, photo } from "../support/sync-entities.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
 const maxPhotoBytes = 200_000;
-const jpeg = await new Bun.Image(quadrantsPng(800, 600)).jpeg().bytes();
-/** A JPEG like no other: what follows its end means nothing to who shows it. */
-const picture = () => Buffer.concat([jpeg, randomBytes(16)]);
+const picture = () => newJpeg();
 const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 type Fields = Record<string, unknown>;
@@ -28,13 +27,7 @@ interface Plan {
 }
 
 const announcing = (id: string, bytes: Uint8Array, more: Fields = {}): Fields => ({
-  id,
-  timestamp: minute(5),
-  location: null,
-  placeVisitId: null,
-  tripId: null,
-  caption: null,
-  exifData: null,
+  ...saying(id),
   fileName: "photo.jpg",
   mimeType: "image/jpeg",
   sizeBytes: bytes.byteLength,
@@ -206,7 +199,7 @@ describe.each(["directory", "s3"] as const)("to the backend %s", (backend) => {
     const tooLarge = backend === "directory" ? "PAYLOAD_TOO_LARGE" : "VALIDATION_ERROR";
     await expectRefused("smaller", bytes, bytes.subarray(0, -1), {}, "VALIDATION_ERROR");
     await expectRefused("larger", picture(), Buffer.concat([bytes, bytes]), {}, tooLarge);
-    const huge = Buffer.concat([jpeg, randomBytes(maxPhotoBytes)]);
+    const huge = newJpeg(maxPhotoBytes);
     await expectRefused("huge", picture(), huge, {}, "PAYLOAD_TOO_LARGE");
   });
 
@@ -351,7 +344,7 @@ describe.each(["directory", "s3"] as const)("to the backend %s", (backend) => {
     const planned = await plan(device, "settled", bytes);
     await put(planned, bytes);
     await confirm(device, "settled");
-    await put(planned, Buffer.concat([jpeg, randomBytes(16)]));
+    await put(planned, picture());
     await expectShown(device, "settled", bytes);
     const { serverVersion } = await device.call("GET", "/photos/settled");
     expect((await confirm(device, "settled")).json.serverVersion).toBe(serverVersion);

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import { goodPassword, instantHasher } from "../accounts/people.ts";
 import { expectError } from "../http/error-shape.ts";
 import { head, sendRaw } from "../http/raw.ts";
+import { jpeg, newJpeg } from "../support/picture-upload.ts";
 import { quadrantsPng, whitePng } from "../support/png.ts";
 import {
   type Backend,
@@ -17,11 +18,8 @@ import { type Device, newDevice } from "../support/sync-client.ts";
 import { attachment, deleted, minute, photo, visit } from "../support/sync-entities.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
-const jpeg = await new Bun.Image(quadrantsPng(800, 600)).jpeg().bytes();
-
-/** A JPEG like no other, of some size: what follows its end means nothing to who shows it. */
-const picture = (size = jpeg.byteLength + 16) =>
-  Buffer.concat([jpeg, randomBytes(Math.max(0, size - jpeg.byteLength))]);
+/** Of some size. */
+const picture = (size = jpeg.byteLength + 16) => newJpeg(Math.max(0, size - jpeg.byteLength));
 /** Begins like a JPEG, and is none. */
 const brokenPicture = (size = 5_000) => Buffer.concat([Buffer.from([255, 216, 255]), randomBytes(size - 3)]);
 

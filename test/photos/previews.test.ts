@@ -6,6 +6,7 @@ import { unavailable } from "../../src/errors.ts";
 import { sniffedBytes, sniffMediaType } from "../../src/images/media-type.ts";
 import { createLog } from "../../src/log.ts";
 import { Previews } from "../../src/photos/previews/previews.ts";
+import { sizes, thumbnailKey } from "../../src/photos/previews/thumbnail-keys.ts";
 import { DirectoryStorage } from "../../src/storage/directory-storage.ts";
 import { newKey } from "../../src/storage/object-key.ts";
 import { exifBlock, withExif } from "../support/exif.ts";
@@ -89,6 +90,9 @@ async function read(key: string): Promise<Uint8Array<ArrayBuffer>> {
   return await object.body.bytes();
 }
 
+/** The keys under which an original's thumbnails lie, or will. */
+const keysOf = (original: string) => sizes.map((size) => thumbnailKey(original, size));
+
 interface Made {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly size: string;
@@ -99,7 +103,7 @@ interface Made {
 /** Both thumbnails of a picture. */
 async function thumbnailsOf(picture: Blob | Uint8Array<ArrayBuffer>): Promise<[Made, Made]> {
   const made: Made[] = [];
-  for (const key of previews.keysOf(await store(picture))) {
+  for (const key of keysOf(await store(picture))) {
     expect(await previews.ensure(key)).toBe(true);
     const bytes = await read(key);
     const { width, height } = await decodePixels(bytes);
@@ -257,7 +261,7 @@ describe("what cannot be shown", () => {
     ["a PNG without pixels", pngOf({ width: 40, height: 40, ...large }), /damaged/],
   ])("%s", async (_name, picture, reason) => {
     const key = await store(picture);
-    const [small = "", big = ""] = previews.keysOf(key);
+    const [small = "", big = ""] = keysOf(key);
     expect(await previews.ensure(small)).toBe(false);
     expect(await previews.ensure(big)).toBe(false);
     expect(problems).toEqual([[key, expect.stringMatching(reason)]]);
@@ -268,9 +272,9 @@ describe("what cannot be shown", () => {
     const bytes = await fixture(name).bytes();
     const key = await store(bytes.fill(0, bytes.length - 300));
     const cut = await store(bytes.slice(0, 120));
-    expect(await previews.ensure(previews.keysOf(cut)[0] ?? "")).toBe(false);
+    expect(await previews.ensure(keysOf(cut)[0] ?? "")).toBe(false);
     // With its last bytes gone there may be something to show; either way it ends.
-    const result = await previews.ensure(previews.keysOf(key)[0] ?? "");
+    const result = await previews.ensure(keysOf(key)[0] ?? "");
     expect(problems).toHaveLength(result ? 1 : 2);
   });
 
@@ -286,7 +290,7 @@ describe("what cannot be shown", () => {
         ]),
       );
     const key = await store(withScans(300));
-    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(false);
+    expect(await previews.ensure(keysOf(key)[0] ?? "")).toBe(false);
     expect(problems).toEqual([[key, "It has more scans than any camera writes"]]);
     const [small] = await thumbnailsOf(withScans(150));
     expect(small).toMatchObject({ size: "512x384", quadrants: upright });
@@ -294,10 +298,10 @@ describe("what cannot be shown", () => {
 
   test("what its process does not survive is no problem of a picture, and left alone until the next start", async () => {
     const key = await store(whitePng(6000, 6000));
-    const asked = previews.ensure(previews.keysOf(key)[0] ?? "");
+    const asked = previews.ensure(keysOf(key)[0] ?? "");
     await killDecoders();
     expect(await asked).toBe(false);
-    expect(await previews.ensure(previews.keysOf(key)[1] ?? "")).toBe(false);
+    expect(await previews.ensure(keysOf(key)[1] ?? "")).toBe(false);
     expect(storage.opened).toEqual([key]);
     expect(problems).toEqual([]);
     expect(await thumbnailsOf(quadrantsPng(64, 48))).toHaveLength(2);
@@ -308,7 +312,7 @@ describe("what cannot be shown", () => {
     storage.stored = async () => {
       referred = false;
     };
-    const [small = "", large = ""] = previews.keysOf(key);
+    const [small = "", large = ""] = keysOf(key);
     expect(await Promise.all([previews.ensure(small), previews.ensure(large)])).toEqual([false, false]);
     expect([await storage.stat(small), await storage.stat(large)]).toEqual([null, null]);
     expect([problems, cleared]).toEqual([[], []]);
@@ -316,24 +320,24 @@ describe("what cannot be shown", () => {
 
   test("a note of a problem is taken back when there are thumbnails", async () => {
     const key = await store(quadrantsPng(64, 48));
-    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(true);
+    expect(await previews.ensure(keysOf(key)[0] ?? "")).toBe(true);
     await previews.settle();
     expect(cleared).toEqual([key]);
   });
 
   test("originals that are gone, and keys of no thumbnail, are no problem of a picture", async () => {
-    expect(await previews.ensure(previews.keysOf(newKey("originals"))[0] ?? "")).toBe(false);
+    expect(await previews.ensure(keysOf(newKey("originals"))[0] ?? "")).toBe(false);
     expect(await previews.ensure("thumbnails/../../etc/passwd")).toBe(false);
     expect(await previews.ensure(newKey("originals"))).toBe(false);
     referred = false;
     const key = await store(quadrantsPng(8, 8));
-    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(false);
+    expect(await previews.ensure(keysOf(key)[0] ?? "")).toBe(false);
     expect(problems).toEqual([]);
   });
 
   test("a storage that is away is not a damaged picture", async () => {
     const key = await store(quadrantsPng(8, 8));
-    const thumbnail = previews.keysOf(key)[0] ?? "";
+    const thumbnail = keysOf(key)[0] ?? "";
     storage.away = true;
     await expect(previews.ensure(thumbnail)).rejects.toMatchObject({ status: 503 });
     previews.prepare(key);
@@ -359,13 +363,13 @@ describe("work at once", () => {
 
   test("two pictures are decoded at a time", async () => {
     const keys = await many(8, quadrantsPng(900, 700));
-    await Promise.all(keys.flatMap((key) => previews.keysOf(key).map((one) => previews.ensure(one))));
+    await Promise.all(keys.flatMap((key) => keysOf(key).map((one) => previews.ensure(one))));
     expect(storage.busiest).toBe(2);
   });
 
   test("a large one is alone", async () => {
     const large = await many(2, whitePng(7000, 6000));
-    expect(await Promise.all(large.map((key) => previews.ensure(previews.keysOf(key)[0] ?? "")))).toEqual([
+    expect(await Promise.all(large.map((key) => previews.ensure(keysOf(key)[0] ?? "")))).toEqual([
       true,
       true,
     ]);
@@ -376,16 +380,16 @@ describe("work at once", () => {
   test("a large progressive JPEG is alone, too", async () => {
     const jpeg = await new Bun.Image(whitePng(7000, 6000)).jpeg({ progressive: true }).bytes();
     const key = await store(new Uint8Array(jpeg));
-    expect(await previews.ensure(previews.keysOf(key)[0] ?? "")).toBe(true);
+    expect(await previews.ensure(keysOf(key)[0] ?? "")).toBe(true);
     expect(storage.opened).toEqual([key, key]);
     const usual = await store(new Uint8Array(await new Bun.Image(whitePng(7000, 6000)).jpeg().bytes()));
-    expect(await previews.ensure(previews.keysOf(usual)[0] ?? "")).toBe(true);
+    expect(await previews.ensure(keysOf(usual)[0] ?? "")).toBe(true);
     expect(storage.opened).toEqual([key, key, usual]);
   }, 60_000);
 
   test("the end does not wait for a picture, and is no problem of it", async () => {
     const key = await store(whitePng(6000, 6000));
-    const thumbnail = previews.keysOf(key)[0] ?? "";
+    const thumbnail = keysOf(key)[0] ?? "";
     const asked = previews.ensure(thumbnail).catch((error) => error.status);
     while ((await readdir(join(root, "decoding")).catch(() => null)) === null) await Bun.sleep(5);
     await Bun.sleep(200);
@@ -399,7 +403,7 @@ describe("work at once", () => {
 
   test("who asks for the same shares the work", async () => {
     const key = await store(fixture("quadrants.heic"));
-    const asked = Array.from({ length: 20 }, (_, i) => previews.ensure(previews.keysOf(key)[i % 2] ?? ""));
+    const asked = Array.from({ length: 20 }, (_, i) => previews.ensure(keysOf(key)[i % 2] ?? ""));
     expect((await Promise.all(asked)).every(Boolean)).toBe(true);
     expect(storage.opened).toEqual([key]);
   });
@@ -408,13 +412,11 @@ describe("work at once", () => {
     const keys = await many(5, quadrantsPng(600, 400));
     for (const key of keys) previews.prepare(key);
     while (
-      (
-        await Promise.all(keys.flatMap((key) => previews.keysOf(key)).map((one) => storage.stat(one)))
-      ).includes(null)
+      (await Promise.all(keys.flatMap((key) => keysOf(key)).map((one) => storage.stat(one)))).includes(null)
     ) {
       await Bun.sleep(5);
     }
-    await Promise.all(keys.map((key) => previews.ensure(previews.keysOf(key)[1] ?? "")));
+    await Promise.all(keys.map((key) => previews.ensure(keysOf(key)[1] ?? "")));
     expect(storage.opened.toSorted()).toEqual(keys.toSorted());
     expect(storage.busiest).toBeLessThanOrEqual(2);
   });
@@ -437,7 +439,7 @@ describe("work at once", () => {
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
     }, 1);
-    await previews.ensure(previews.keysOf(key)[0] ?? "");
+    await previews.ensure(keysOf(key)[0] ?? "");
     clearInterval(timer);
     expect(longest).toBeLessThan(200);
   });

@@ -1,12 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { goodPassword, instantHasher } from "../accounts/people.ts";
-import { quadrantsPng } from "../support/png.ts";
+import { jpeg, newJpeg } from "../support/picture-upload.ts";
 import { hasS3Server, openTestStorage, type TestStorage } from "../support/storages.ts";
 import { type Device, newDevice } from "../support/sync-client.ts";
 import { minute, photo } from "../support/sync-entities.ts";
@@ -72,10 +71,6 @@ class Gate {
   }
 }
 
-const jpeg = await new Bun.Image(quadrantsPng(800, 600)).jpeg().bytes();
-/** A JPEG like no other: what follows its end means nothing to who shows it. */
-const picture = (size = 16) => Buffer.concat([jpeg, randomBytes(size)]);
-
 function get(device: Device, path: string, init: RequestInit = {}): Promise<Response> {
   return fetch(`${device.server.url}/api/v1${path}`, {
     ...init,
@@ -127,8 +122,8 @@ describe.skipIf(!hasS3Server())("a storage", () => {
   let server: TestServer;
   let ada: Device;
   let eve: Device;
-  const shown = picture(100_000);
-  const planned = picture();
+  const shown = newJpeg(100_000);
+  const planned = newJpeg();
   let links: { url: string; thumbnailUrl: string };
   let plan: { upload: { url: string } };
   beforeAll(async () => {
@@ -180,8 +175,8 @@ describe.skipIf(!hasS3Server())("a storage", () => {
     const profilePhoto = Buffer.from(jpeg).toString("base64");
     let answered = 0;
     const asked = [
-      ["upload", upload(ada, `new-${name}`, picture())],
-      ["large upload", upload(ada, `new-large-${name}`, picture(9_000_000))],
+      ["upload", upload(ada, `new-${name}`, newJpeg())],
+      ["large upload", upload(ada, `new-large-${name}`, newJpeg(9_000_000))],
       ["upload of what is there", upload(ada, `new-same-${name}`, shown)],
       ["download", get(ada, "/photos/shown/download")],
       ["thumbnail", get(ada, "/photos/shown/thumbnail?size=2048")],
@@ -209,7 +204,7 @@ describe.skipIf(!hasS3Server())("a storage", () => {
 
   async function expectBack(name: string): Promise<void> {
     await gate.open();
-    expect((await upload(ada, `new-${name}`, picture())).status).toBe(201);
+    expect((await upload(ada, `new-${name}`, newJpeg())).status).toBe(201);
     expect((await upload(ada, `new-same-${name}`, shown)).status).toBe(201);
     const download = await get(ada, "/photos/shown/download");
     expect(Buffer.compare(Buffer.from(await download.arrayBuffer()), shown)).toBe(0);
@@ -241,7 +236,7 @@ describe.skipIf(!hasS3Server())("a storage", () => {
   // The answer may not wait for each of the account's pictures, eight seconds each.
   test("that hangs keeps nobody from erasing an account", async () => {
     const device = await newDevice(server);
-    for (let n = 0; n < 3; n++) expect((await upload(device, `p${n}`, picture())).status).toBe(201);
+    for (let n = 0; n < 3; n++) expect((await upload(device, `p${n}`, newJpeg())).status).toBe(201);
     await server.context.previews.settle();
     gate.hang();
     const answer = await inTime(device.request("DELETE", "/user", { password: goodPassword })).finally(() =>
@@ -267,7 +262,7 @@ test("a server starts without its storage, and keeps journals", async () => {
   );
   try {
     const device = await newDevice(server);
-    await expectAway("upload", upload(device, "p", picture()));
+    await expectAway("upload", upload(device, "p", newJpeg()));
     expect((await device.sync({ photos: [photo("p")] })).accepted.photos).toEqual(["p"]);
     expect(await device.call("GET", "/photos/p")).toMatchObject({ url: null });
   } finally {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { goodPassword, instantHasher } from "../accounts/people.ts";
 import { expectError } from "../http/error-shape.ts";
 import { head, openRaw, type RawAnswer, type RawConnection } from "../http/raw.ts";
-import { exifBlock, withExif } from "../support/exif.ts";
+import { alpinePlace, exifBlock, withExif } from "../support/exif.ts";
+import { jpeg, newJpeg, saying } from "../support/picture-upload.ts";
 import { quadrantsPng } from "../support/png.ts";
 import { type Device, newDevice, twoDevices } from "../support/sync-client.ts";
 import { deleted, envelope, minute, photo, visit } from "../support/sync-entities.ts";
@@ -15,28 +15,12 @@ import { type Answer, startTestServer, type TestServer } from "../support/test-s
 const maxPhotoBytes = 100_000;
 const boundary = "WebAppBoundary";
 const formType = `multipart/form-data; boundary=${boundary}`;
-const base = await new Bun.Image(quadrantsPng(800, 600)).jpeg().bytes();
-const place = exifBlock({
-  Model: "Pixel 8",
-  GPSLatitudeRef: "N",
-  GPSLatitude: [
-    [46, 1],
-    [30, 1],
-    [0, 1],
-  ],
-  GPSLongitudeRef: "E",
-  GPSLongitude: [
-    [7, 1],
-    [15, 1],
-    [0, 1],
-  ],
-});
+const place = exifBlock({ Model: "Pixel 8", ...alpinePlace });
 
-/** A JPEG like no other: what follows its end means nothing to who shows it. */
-const picture = (jpeg: Uint8Array = base) => Buffer.concat([jpeg, randomBytes(16)]);
-const pictureOf = (size: number) => Buffer.concat([base, randomBytes(size - base.byteLength)]);
-/** The same, and it says by which phone it was taken, and where. */
-const placedPicture = () => picture(withExif(base, place));
+const picture = () => newJpeg();
+const pictureOf = (size: number) => newJpeg(size - jpeg.byteLength);
+/** It says by which phone it was taken, and where. */
+const placedPicture = () => newJpeg(16, withExif(jpeg, place));
 
 let server: TestServer;
 beforeAll(async () => {
@@ -45,18 +29,6 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 type Fields = Record<string, unknown>;
-
-/** Metadata as today's app sends it, with explicit nulls. */
-const saying = (id: string, more: Fields = {}): Fields => ({
-  id,
-  timestamp: minute(5),
-  location: null,
-  placeVisitId: null,
-  tripId: null,
-  caption: null,
-  exifData: null,
-  ...more,
-});
 
 interface FormPart {
   readonly name: string;

@@ -92,6 +92,22 @@ function encodeFolder(entries: Entry[], offset: number, littleEndian: boolean): 
   return [...folder.bytes, ...values];
 }
 
+/** 46.5 degrees north, 7.25 degrees east. */
+export const alpinePlace: ExifTags = {
+  GPSLatitudeRef: "N",
+  GPSLatitude: [
+    [46, 1],
+    [30, 1],
+    [0, 1],
+  ],
+  GPSLongitudeRef: "E",
+  GPSLongitude: [
+    [7, 1],
+    [15, 1],
+    [0, 1],
+  ],
+};
+
 /** An EXIF block, from its TIFF header on. */
 export function exifBlock(values: ExifTags, littleEndian = true): Uint8Array {
   const folders: Entry[][] = [[], [], []];
