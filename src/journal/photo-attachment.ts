@@ -41,17 +41,37 @@ async function findAttached(tx: Transaction, userId: string, pairs: readonly Pai
 }
 
 /** Pairs that this request attaches by attachments of the phone's own. */
-function pairsOf(own: readonly Outcome[]): { pair: Pair; id: string }[] {
+function pairsOf(own: readonly Outcome[]): Pair[] {
   return own.flatMap(({ change, decision }) => {
     if (!decision.write || change.encrypted) return [];
     const { photoId, placeVisitId } = decision.write as { photoId: string; placeVisitId: string };
-    return [{ pair: { ownerId: placeVisitId, memberId: photoId }, id: change.id }];
+    return [{ ownerId: placeVisitId, memberId: photoId }];
   });
 }
 
 /**
+ * Which of some attachments that were made from lists are still as they were made. One with a caption is somebody's
+ * own by now, and so is one that its phone sends: none of them may go unsaid.
+ */
+async function findUntouched(
+  tx: Transaction,
+  userId: string,
+  ids: readonly string[],
+  own: readonly Outcome[],
+): Promise<string[]> {
+  const sent = new Set(own.map(({ change }) => change.id));
+  const candidates = ids.filter((id) => !sent.has(id));
+  if (candidates.length === 0) return [];
+  const rows = await tx.execute<{ id: string }>(sql`
+    SELECT id FROM photo_attachments
+    WHERE user_id = ${userId} AND id = ANY(${arrayLiteral(candidates)}::text[]) AND deleted_at IS NULL AND caption IS NULL`);
+  return rows.map(({ id }) => id);
+}
+
+/**
  * The attachments that bare lists of ids (a visit's `photos`, a photo's `placeVisitId`) ask for or, in a PUT, leave
- * out. A phone's own attachment takes the place of one that was made from a list, so that deleting it is enough.
+ * out. A phone's own attachment takes the place of one that was made from a list and is as it was made, so that deleting
+ * it is enough.
  */
 async function deriveFromLists(
   tx: Transaction,
@@ -73,11 +93,9 @@ async function deriveFromLists(
   const added = edits.flatMap((edit) => edit.added).filter(({ relation }) => relation === "visitPhotos");
   const removed = edits.flatMap((edit) => edit.removed).filter(({ relation }) => relation === "visitPhotos");
   const attached = await findAttached(tx, userId, added);
-  const replaced = pairsOf(own).filter(({ pair, id }) => id !== listedId(pair));
-  const gone = [
-    ...removed.map(({ rowId }) => rowId as string),
-    ...replaced.map(({ pair }) => listedId(pair)),
-  ];
+  const inTheWay = pairsOf(own).map(listedId);
+  const replaced = await findUntouched(tx, userId, inTheWay, own);
+  const gone = [...removed.map(({ rowId }) => rowId as string), ...replaced];
   return [
     ...added
       .filter((pair) => !attached.has(pairKey(pair)))

@@ -227,6 +227,40 @@ describe("attachments", () => {
     expect(await links(device)).toEqual({ v: [[], null], p: [null, null] });
   });
 
+  const madeByList = async (first: Device) => {
+    await first.sync({ placeVisits: [visit("v", { photos: ["p"] })], photos: [photo("p")] });
+    return (await first.call("GET", "/photos/p/attachments")).attachments[0] as Json;
+  };
+  const captions = async (device: Device) =>
+    Object.fromEntries(
+      (await device.call("GET", "/photos/p/attachments")).attachments.map(({ id, caption }: Json) => [
+        id,
+        caption,
+      ]),
+    );
+
+  test("one that a list made and that its phone sends with its own is no longer in the way", async () => {
+    const [first, second] = await twoDevices(server);
+    const { id, serverVersion } = await madeByList(first);
+    await second.sync();
+    const edited = attachment(id, "p", "v", { caption: "the summit", localVersion: 1, serverVersion });
+    const { accepted } = await second.sync({ photoAttachments: [edited, attachment("a", "p", "v")] });
+    expect(accepted.photoAttachments).toEqual([id, "a"]);
+    expect(await captions(first)).toEqual({ [id]: "the summit", a: null });
+  });
+
+  test("one that a list made and that somebody wrote a caption to stays beside another's own", async () => {
+    const [first, second] = await twoDevices(server);
+    const { id, serverVersion } = await madeByList(first);
+    await first.sync({
+      photoAttachments: [
+        attachment(id, "p", "v", { caption: "the summit", localVersion: 1, serverVersion }),
+      ],
+    });
+    await second.sync({ photoAttachments: [attachment("a", "p", "v")] });
+    expect(await captions(first)).toEqual({ [id]: "the summit", a: null });
+  });
+
   test("one that moves leaves its former visit", async () => {
     const [first, second] = await twoDevices(server);
     await first.sync({
