@@ -253,9 +253,7 @@ describe("attachments", () => {
     const [first, second] = await twoDevices(server);
     const { id, serverVersion } = await madeByList(first);
     await first.sync({
-      photoAttachments: [
-        attachment(id, "p", "v", { caption: "the summit", localVersion: 1, serverVersion }),
-      ],
+      photoAttachments: [attachment(id, "p", "v", { caption: "the summit", localVersion: 1, serverVersion })],
     });
     await second.sync({ photoAttachments: [attachment("a", "p", "v")] });
     expect(await captions(first)).toEqual({ [id]: "the summit", a: null });
