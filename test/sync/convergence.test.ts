@@ -56,8 +56,9 @@ async function play(random: SeededRandom, round: number): Promise<void> {
       if (isPlaceless(String(id))) oracle.ledger.exempt("photos", String(id));
   };
   const networks = await movePhonesIn(household, { oracle, observe }, random);
+  const people = household.phones.map((phone) => personOf(phone, random.fork()));
   for (let phase = 0; phase < PHASES; phase++) {
-    const busy = household.phones.map((phone) => live(phone, pictures, random.fork()));
+    const busy = people.map((person) => live(person, pictures));
     await Promise.all([...busy, trouble(random.fork(), phase)]);
     for (const network of networks) network.calm = true;
     for (const network of networks) await network.settled();
@@ -121,10 +122,21 @@ function someone(
   };
 }
 
-/** One person's day: some changes, then perhaps a sync, again and again, online or not. */
-async function live(phone: Phone, ledger: PictureLedger, random: SeededRandom): Promise<void> {
+interface Person {
+  phone: Phone;
+  random: SeededRandom;
+  journal: RandomJournal;
+  pictures: RandomPictures;
+}
+
+/** The same through all phases: what was made on a phone is known to it for good. */
+function personOf(phone: Phone, random: SeededRandom): Person {
   const journal = new RandomJournal(phone, random);
-  const pictures = new RandomPictures(phone, random.fork(), journal.photosMade);
+  return { phone, random, journal, pictures: new RandomPictures(phone, random.fork(), journal.photosMade) };
+}
+
+/** One person's day: some changes, then perhaps a sync, again and again, online or not. */
+async function live({ phone, random, journal, pictures }: Person, ledger: PictureLedger): Promise<void> {
   for (let step = 0; step < STEPS; step++) {
     for (let changes = random.int(0, 4); changes > 0; changes--) journal.step();
     const call = random.pick(["sync", "sync", "sync", "batch", "status", "offline"] as const);
