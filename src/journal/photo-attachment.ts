@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { sql } from "drizzle-orm";
+import { createHash, randomUUID } from "node:crypto";
+import { type SQL, sql } from "drizzle-orm";
 import { pgTable, text as textColumn } from "drizzle-orm/pg-core";
 import { z } from "zod";
 import type { Transaction } from "../database/client.ts";
@@ -28,16 +28,29 @@ function listedId(pair: Pair): string {
   return `link_${createHash("sha256").update(pairKey(pair)).digest("hex").slice(0, 32)}`;
 }
 
-/** Pairs of visit and photo that some attachment links already. */
-async function findAttached(tx: Transaction, userId: string, pairs: readonly Pair[]): Promise<Set<string>> {
-  if (pairs.length === 0) return new Set();
-  const rows = await tx.execute<Pair>(sql`
-    SELECT t.place_visit_id AS "ownerId", t.photo_id AS "memberId"
-    FROM unnest(${arrayLiteral(pairs.map(({ ownerId }) => ownerId))}::text[],
-      ${arrayLiteral(pairs.map(({ memberId }) => memberId))}::text[]) AS x (visit, photo)
-    JOIN photo_attachments t ON t.user_id = ${userId} AND t.place_visit_id = x.visit AND t.photo_id = x.photo
-    WHERE t.deleted_at IS NULL`);
-  return new Set(rows.map(pairKey));
+type Attached = Pair & {
+  readonly id: string;
+  /** Made from a list, and as it was made: whatever is written later has a later time. */
+  readonly untouched: boolean;
+};
+
+/** The attachments that link some pairs, and those that have the ids which lists would give to these. */
+async function findAttached(
+  tx: Transaction,
+  userId: string,
+  pairs: readonly Pair[],
+): Promise<readonly Attached[]> {
+  if (pairs.length === 0) return [];
+  const found = (match: SQL) => sql`
+    SELECT t.id, t.place_visit_id AS "ownerId", t.photo_id AS "memberId",
+      t.id = x.id AND t.attached_at = t.last_modified AS untouched
+    FROM unnest(${arrayLiteral(pairs.map(listedId))}::text[],
+      ${arrayLiteral(pairs.map(({ ownerId }) => ownerId))}::text[],
+      ${arrayLiteral(pairs.map(({ memberId }) => memberId))}::text[]) AS x (id, visit, photo)
+    JOIN photo_attachments t ON t.user_id = ${userId} AND ${match} WHERE t.deleted_at IS NULL`;
+  return tx.execute<Attached>(
+    sql`${found(sql`t.place_visit_id = x.visit AND t.photo_id = x.photo`)} UNION ${found(sql`t.id = x.id`)}`,
+  );
 }
 
 /** Pairs that this request attaches by attachments of the phone's own. */
@@ -50,28 +63,9 @@ function pairsOf(own: readonly Outcome[]): Pair[] {
 }
 
 /**
- * Which of some attachments that were made from lists are still as they were made. One with a caption is somebody's
- * own by now, and so is one that its phone sends: none of them may go unsaid.
- */
-async function findUntouched(
-  tx: Transaction,
-  userId: string,
-  ids: readonly string[],
-  own: readonly Outcome[],
-): Promise<string[]> {
-  const sent = new Set(own.map(({ change }) => change.id));
-  const candidates = ids.filter((id) => !sent.has(id));
-  if (candidates.length === 0) return [];
-  const rows = await tx.execute<{ id: string }>(sql`
-    SELECT id FROM photo_attachments
-    WHERE user_id = ${userId} AND id = ANY(${arrayLiteral(candidates)}::text[]) AND deleted_at IS NULL AND caption IS NULL`);
-  return rows.map(({ id }) => id);
-}
-
-/**
  * The attachments that bare lists of ids (a visit's `photos`, a photo's `placeVisitId`) ask for or, in a PUT, leave
- * out. A phone's own attachment takes the place of one that was made from a list and is as it was made, so that deleting
- * it is enough.
+ * out. A phone's own attachment takes the place of one that was made from a list, so that deleting it is enough; but not
+ * of one that somebody wrote since, or that comes in the same request: what it says would be lost.
  */
 async function deriveFromLists(
   tx: Transaction,
@@ -90,25 +84,36 @@ async function deriveFromLists(
     strict: false,
     base: Number.MAX_SAFE_INTEGER,
   } as const;
-  const added = edits.flatMap((edit) => edit.added).filter(({ relation }) => relation === "visitPhotos");
-  const removed = edits.flatMap((edit) => edit.removed).filter(({ relation }) => relation === "visitPhotos");
-  const attached = await findAttached(tx, userId, added);
-  const inTheWay = pairsOf(own).map(listedId);
-  const replaced = await findUntouched(tx, userId, inTheWay, own);
-  const gone = [...removed.map(({ rowId }) => rowId as string), ...replaced];
+  const ofVisits = ({ relation }: Link) => relation === "visitPhotos";
+  const added = new Map(
+    edits.flatMap((edit) => edit.added.filter(ofVisits)).map((pair) => [pairKey(pair), pair]),
+  );
+  const removed = edits.flatMap((edit) => edit.removed).filter(ofVisits);
+  const attaching = pairsOf(own);
+  const sent = new Set(own.map(({ change }) => change.id));
+  const attached = await findAttached(tx, userId, [...added.values(), ...attaching]);
+  for (const pair of attached) added.delete(pairKey(pair));
+  const asked = new Set(attaching.map(pairKey));
+  const replaced = attached.filter((one) => one.untouched && asked.has(pairKey(one)) && !sent.has(one.id));
+  const taken = new Set(attached.map(({ id }) => id));
   return [
-    ...added
-      .filter((pair) => !attached.has(pairKey(pair)))
-      .map((pair) => {
-        const content = {
-          photoId: pair.memberId,
-          placeVisitId: pair.ownerId,
-          attachedAt: now,
-          caption: null,
-        };
-        return { ...decided, id: listedId(pair), deleted: false, content };
-      }),
-    ...gone.map((id) => ({ ...decided, id, deleted: true, content: null })),
+    ...[...added.values()].map((pair) => {
+      const content = {
+        photoId: pair.memberId,
+        placeVisitId: pair.ownerId,
+        attachedAt: now,
+        caption: null,
+      };
+      // Somebody moved the one that this list made before: it is theirs, and goes on linking what it links now.
+      const id = taken.has(listedId(pair)) ? `link_${randomUUID()}` : listedId(pair);
+      return { ...decided, id, deleted: false, content };
+    }),
+    ...[...removed.map(({ rowId }) => rowId as string), ...replaced.map(({ id }) => id)].map((id) => ({
+      ...decided,
+      id,
+      deleted: true,
+      content: null,
+    })),
   ];
 }
 

@@ -249,6 +249,30 @@ describe("attachments", () => {
     expect(await captions(first)).toEqual({ [id]: "the summit", a: null });
   });
 
+  test("one that a list made stays when its phone sends it, unchanged, with its own", async () => {
+    const [first, second] = await twoDevices(server);
+    const { id, attachedAt, serverVersion } = await madeByList(first);
+    await second.sync();
+    const same = attachment(id, "p", "v", { attachedAt, caption: null, localVersion: 1, serverVersion });
+    const { accepted } = await second.sync({ photoAttachments: [same, attachment("a", "p", "v")] });
+    expect(accepted.photoAttachments).toEqual([id, "a"]);
+    expect(Object.keys(await captions(first)).sort()).toEqual(["a", id]);
+  });
+
+  test("one that a list made is not in the way of a list that comes from the other end", async () => {
+    const device = await newDevice(server);
+    await device.sync({ photos: [photo("p", { placeVisitId: "v" })] });
+    await device.sync({ placeVisits: [visit("v", { photos: ["p"] })] });
+    expect(await links(device)).toEqual({ v: [["p"], null], p: ["v", null] });
+  });
+
+  test("a list makes none beside a phone's own", async () => {
+    const device = await newDevice(server);
+    await device.sync({ photoAttachments: [attachment("a", "p", "v")] });
+    await device.sync({ placeVisits: [visit("v", { photos: ["p"] })], photos: [photo("p")] });
+    expect(Object.keys(await captions(device))).toEqual(["a"]);
+  });
+
   test("one that a list made and that somebody wrote a caption to stays beside another's own", async () => {
     const [first, second] = await twoDevices(server);
     const { id, serverVersion } = await madeByList(first);
@@ -257,6 +281,19 @@ describe("attachments", () => {
     });
     await second.sync({ photoAttachments: [attachment("a", "p", "v")] });
     expect(await captions(first)).toEqual({ [id]: "the summit", a: null });
+  });
+
+  test("one that a list made and that was moved stays where it is", async () => {
+    const [first, second] = await twoDevices(server);
+    const { id, serverVersion } = await madeByList(first);
+    const moved = attachment(id, "p", "w", { localVersion: 1, serverVersion });
+    await second.sync({ placeVisits: [visit("w")], photoAttachments: [moved] });
+    // Its id is the one that would be given to what links the former pair.
+    await first.sync({ photoAttachments: [attachment("a", "p", "v")] });
+    await first.sync({ photoAttachments: [deleted(attachment("a", "p", "v", { localVersion: 2 }))] });
+    expect(await links(first)).toMatchObject({ v: [[], null], w: [["p"], null] });
+    await first.call("PUT", "/place-visits/v", { ...visit("v", { photos: ["p"] }), expectedVersion: 99 });
+    expect(await links(first)).toMatchObject({ v: [["p"], null], w: [["p"], null] });
   });
 
   test("one that moves leaves its former visit", async () => {
