@@ -7,10 +7,11 @@ import type { Outcome } from "../sync/apply-changes.ts";
 import { arrayLiteral } from "../sync/array-literal.ts";
 import type { Change } from "../sync/change.ts";
 import { decideLastWriter } from "../sync/decide.ts";
-import type { Entity, Link } from "../sync/entity.ts";
+import type { Content, Entity, Link } from "../sync/entity.ts";
 import type { LinkEdits } from "../sync/links.ts";
 import { entityId, instant, maybe, text } from "../sync/schemas.ts";
 import { instantColumn, syncColumns } from "../sync/sync-columns.ts";
+import { whateverIsThere } from "../sync/write.ts";
 
 export const photoAttachments = pgTable("photo_attachments", {
   ...syncColumns(),
@@ -62,6 +63,22 @@ function pairsOf(own: readonly Outcome[]): Pair[] {
   });
 }
 
+/** A change about which nothing is left to decide: whether a link is wanted was weighed with the entity that names it. */
+function decided(id: string, now: string, content: Content | null): Change {
+  return {
+    kind: "photoAttachments",
+    id,
+    encrypted: false,
+    deleted: content === null,
+    content,
+    localVersion: null,
+    lastModified: now,
+    reading: "whole",
+    strict: false,
+    base: whateverIsThere,
+  };
+}
+
 /**
  * The attachments that bare lists of ids (a visit's `photos`, a photo's `placeVisitId`) ask for or, in a PUT, leave
  * out. A phone's own attachment takes the place of one that was made from a list, so that deleting it is enough; but not
@@ -74,47 +91,27 @@ async function deriveFromLists(
   own: readonly Outcome[],
 ): Promise<Change[]> {
   const now = new Date().toISOString();
-  // Whether a link is wanted was weighed with the entity that names it; here nothing is left to decide.
-  const decided = {
-    kind: "photoAttachments",
-    encrypted: false,
-    localVersion: null,
-    lastModified: now,
-    reading: "whole",
-    strict: false,
-    base: Number.MAX_SAFE_INTEGER,
-  } as const;
   const ofVisits = ({ relation }: Link) => relation === "visitPhotos";
-  const added = new Map(
-    edits.flatMap((edit) => edit.added.filter(ofVisits)).map((pair) => [pairKey(pair), pair]),
-  );
-  const removed = edits.flatMap((edit) => edit.removed).filter(ofVisits);
-  const attaching = pairsOf(own);
-  const sent = new Set(own.map(({ change }) => change.id));
-  const attached = await findAttached(tx, userId, [...added.values(), ...attaching]);
-  for (const pair of attached) added.delete(pairKey(pair));
-  const asked = new Set(attaching.map(pairKey));
-  const replaced = attached.filter((one) => one.untouched && asked.has(pairKey(one)) && !sent.has(one.id));
+  const added = edits.flatMap((edit) => edit.added.filter(ofVisits));
+  const removed = edits.flatMap((edit) => edit.removed.filter(ofVisits));
+  const asked = pairsOf(own);
+  const attached = await findAttached(tx, userId, [...added, ...asked]);
+  const wanted = new Map(added.map((pair) => [pairKey(pair), pair]));
+  for (const pair of attached) wanted.delete(pairKey(pair));
   const taken = new Set(attached.map(({ id }) => id));
-  return [
-    ...[...added.values()].map((pair) => {
-      const content = {
-        photoId: pair.memberId,
-        placeVisitId: pair.ownerId,
-        attachedAt: now,
-        caption: null,
-      };
-      // Somebody moved the one that this list made before: it is theirs, and goes on linking what it links now.
-      const id = taken.has(listedId(pair)) ? `link_${randomUUID()}` : listedId(pair);
-      return { ...decided, id, deleted: false, content };
-    }),
-    ...[...removed.map(({ rowId }) => rowId as string), ...replaced.map(({ id }) => id)].map((id) => ({
-      ...decided,
-      id,
-      deleted: true,
-      content: null,
-    })),
-  ];
+  const made = [...wanted.values()].map((pair) => {
+    // Somebody moved the one that this list made before: it is theirs, and goes on linking what it links now.
+    const id = taken.has(listedId(pair)) ? `link_${randomUUID()}` : listedId(pair);
+    const { memberId: photoId, ownerId: placeVisitId } = pair;
+    return decided(id, now, { photoId, placeVisitId, attachedAt: now, caption: null });
+  });
+  const replacing = new Set(asked.map(pairKey));
+  const sent = new Set(own.map(({ change }) => change.id));
+  const replaced = attached.filter(
+    (one) => one.untouched && replacing.has(pairKey(one)) && !sent.has(one.id),
+  );
+  const gone = [...removed.map(({ rowId }) => rowId as string), ...replaced.map(({ id }) => id)];
+  return [...made, ...gone.map((id) => decided(id, now, null))];
 }
 
 /** A photo shown at a visit: the row behind a visit's `photos` and a photo's `placeVisitId`. */
