@@ -46,7 +46,9 @@ const floors: readonly [name: string, RegExp][] = [
   ["app", /^src\/app\.ts$/],
   ["routes", /^src\/.*(^|[-/])routes\.ts$/],
   ["guards", /^src\/http\/guards\.ts$/],
+  ["doctor", /^src\/doctor\//],
   ["context", /^src\/context\.ts$/],
+  ["backup", /^src\/backup\//],
   ["photos", /^src\/photos\//],
   ["features", /^src\/(accounts|journal|health|email)\//],
   ["sync", /^src\/sync\//],
@@ -166,7 +168,7 @@ describe("each thing in its place", () => {
   });
 
   test("SQL in the database, sync, storage, the journal, health and the repositories of accounts and photos", () => {
-    const places = /^src\/(database|sync|storage|journal)\/|^src\/health\/health\.ts$/;
+    const places = /^src\/(database|sync|storage|journal|backup)\/|^src\/health\/health\.ts$/;
     const repositories = sources
       .filter(
         ({ path, imports }) => /^src\/(accounts|photos)\//.test(path) && imports.includes("drizzle-orm"),

@@ -327,6 +327,21 @@ describe("the documentation", () => {
     const secret = Object.values(variables)
       .filter(({ secret }) => secret)
       .map(({ names }) => names[0]);
-    expect(secret).toEqual(["DATABASE_URL", "DATABASE_PASSWORD", "JWT_SECRET", "STORAGE_SECRET_KEY"]);
+    expect(secret).toEqual([
+      "DATABASE_URL",
+      "DATABASE_PASSWORD",
+      "JWT_SECRET",
+      "STORAGE_SECRET_KEY",
+      "BACKUP_PASSPHRASE",
+      "BACKUP_S3_SECRET_KEY",
+    ]);
+  });
+
+  test("when something is done is a time of day, a cron pattern, or off", () => {
+    const read = (text: string) => variables.backupSchedule.read.safeParse(text).data;
+    expect(["03:30", "3:05 daily", "23:59"].map(read)).toEqual(["30 3 * * *", "5 3 * * *", "59 23 * * *"]);
+    expect(["*/10 * * * *", "off"].map(read)).toEqual(["*/10 * * * *", null]);
+    for (const wrong of ["24:00", "3", "* * * *", "* * * * * *", "61 * * * *", "soon", "0 0 31 2 *"])
+      expect(read(wrong)).toBeUndefined();
   });
 });

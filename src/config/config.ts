@@ -78,6 +78,12 @@ export function readConfig(sources: ConfigSources): Config {
   if (values.storageBackend === "s3" && !(values.storageAccessKey && values.storageSecretKey)) {
     problems.push("STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY are needed when STORAGE_BACKEND is s3");
   }
+  if (values.backupPassphrase && values.backupRecipient) {
+    problems.push("BACKUP_PASSPHRASE and BACKUP_RECIPIENT exclude each other: set one");
+  }
+  if (values.backupS3Bucket && !(values.backupS3AccessKey && values.backupS3SecretKey)) {
+    problems.push("BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY are needed when BACKUP_S3_BUCKET is set");
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze({ ...values, dataDir: values.dataDir ?? sources.defaultDataDir });
 }

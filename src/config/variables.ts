@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { readProxyRanges } from "./proxy-ranges.ts";
+import { schedule } from "./schedule.ts";
 import { duration, flag, optional, size, text, variable, whole, word } from "./variable.ts";
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as https://trails.example.org" });
@@ -23,6 +24,11 @@ const databaseUrl = z
     }),
   )
   .refine(isDecodable, "has a percent sign that encodes nothing: write %25 for one in a password");
+
+/** A public key of age, as `age-keygen` prints it. */
+const ageRecipient = z
+  .string()
+  .regex(/^age1[a-z0-9]{20,4000}$/, { error: "must be a public key of age, such as age1..." });
 
 /** The backends, under all the names that they go by. */
 const storageBackend = word("database", "postgres", "s3", "minio", "directory").transform((name) =>
@@ -146,6 +152,63 @@ export const variables = {
   maxPhotoBytes: variable(["MAX_PHOTO_SIZE"], size, {
     fallback: "50MB",
     doc: "Largest picture that is taken. Cloudflare's tunnel lets no more than 100 MB through.",
+  }),
+  backupSchedule: variable(["BACKUP_SCHEDULE"], schedule, {
+    fallback: "03:30 daily",
+    doc: "When `serve` makes a backup by itself: a time of day such as `03:30`, a cron pattern such as `30 3 * * 1-5`, or `off`. In the machine's time zone.",
+  }),
+  backupDir: optional(["BACKUP_DIR"], text, {
+    fallbackNote: "`backups` in DATA_DIR",
+    doc: "Folder of the backups. Best on another disk than the data.",
+  }),
+  backupKeepDaily: variable(["BACKUP_KEEP_DAILY"], whole(1, 3650), {
+    fallback: "7",
+    doc: "Days of which the last backup is kept.",
+  }),
+  backupKeepWeekly: variable(["BACKUP_KEEP_WEEKLY"], whole(0, 1000), {
+    fallback: "4",
+    doc: "Weeks of which the last backup is kept.",
+  }),
+  backupKeepMonthly: variable(["BACKUP_KEEP_MONTHLY"], whole(0, 1000), {
+    fallback: "6",
+    doc: "Months of which the last backup is kept.",
+  }),
+  backupPassphrase: optional(
+    ["BACKUP_PASSPHRASE"],
+    z.string().min(8, { error: "must have at least 8 characters" }),
+    {
+      secret: true,
+      fallbackNote: "none: backups are in clear",
+      doc: "Encrypts backups (age format). Best given as `BACKUP_PASSPHRASE_FILE`; keep a copy away from this machine, or nothing can be restored.",
+    },
+  ),
+  backupRecipient: optional(["BACKUP_RECIPIENT"], ageRecipient, {
+    doc: "The same with a public key of age (`age1...`): this machine can then make backups, but not read them.",
+  }),
+  backupS3Bucket: optional(["BACKUP_S3_BUCKET"], text, {
+    fallbackNote: "none: no second copy",
+    doc: "Bucket to which every backup is copied.",
+  }),
+  backupS3Prefix: variable(["BACKUP_S3_PREFIX"], text, {
+    fallback: "trailglass",
+    doc: "Folder in that bucket.",
+  }),
+  backupS3Region: variable(["BACKUP_S3_REGION"], text, {
+    fallback: "us-east-1",
+    doc: "Region of that bucket.",
+  }),
+  backupS3Endpoint: optional(["BACKUP_S3_ENDPOINT"], httpUrl, {
+    fallbackNote: "Amazon's own",
+    doc: "Address of the S3 server that has it.",
+  }),
+  backupS3AccessKey: optional(["BACKUP_S3_ACCESS_KEY"], text, { doc: "Access key of that bucket." }),
+  backupS3SecretKey: optional(["BACKUP_S3_SECRET_KEY"], text, {
+    secret: true,
+    doc: "Secret key of that bucket.",
+  }),
+  backupS3PathStyle: variable(["BACKUP_S3_PATH_STYLE"], flag, {
+    fallback: "true",
+    doc: "As `STORAGE_PATH_STYLE`, for that bucket.",
   }),
   logLevel: variable(["LOG_LEVEL"], word("trace", "debug", "info", "warn", "error", "fatal", "silent"), {
     fallback: "info",
