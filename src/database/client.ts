@@ -17,11 +17,30 @@ export interface ConnectionTarget {
   readonly password?: string;
   readonly database: string;
   readonly ssl?: "require" | "prefer" | false;
+  /** The only schema that names without one are looked up in; the default is the database's own choice. */
+  readonly schema?: string;
+  /** What the server calls its sessions; the default is `trailglass`. */
+  readonly applicationName?: string;
+}
+
+/** What somebody who listens does. */
+export interface Listener {
+  /** There was a notification. */
+  onNews(): void;
+  /** From now on notifications arrive; also after the connection was lost, when some may have been missed. */
+  onListening(): void;
 }
 
 export interface DatabaseClient {
   readonly db: Database;
   readonly sql: postgres.Sql;
+  /**
+   * Listens on a connection of its own, which is opened again whenever it is lost, until `close`.
+   * @throws what the first attempt met; unless the database refuses to let anybody listen, others follow
+   */
+  listen(channel: string, listener: Listener): Promise<void>;
+  /** Another pool to the same database, whose tables are those of one schema; whoever opens it closes it. */
+  inSchema(schema: string, poolSize: number): DatabaseClient;
   /** Waits up to `seconds` for running statements, then cuts them off. */
   close(seconds?: number): Promise<void>;
 }
@@ -79,11 +98,16 @@ function preparingInTransactions(client: postgres.Sql): postgres.Sql {
  */
 export async function executeRaw(tx: Transaction, query: SQL): Promise<(Uint8Array | null)[][]> {
   const { sql: text, params } = dialect.sqlToQuery(query);
-  const { client } = (tx as unknown as { session: { client: postgres.TransactionSql } }).session;
-  return client.unsafe(text, params as postgres.ParameterOrJSON<never>[]).raw();
+  return driverOf(tx)
+    .unsafe(text, params as postgres.ParameterOrJSON<never>[])
+    .raw();
 }
 
 const dialect = new PgDialect();
+
+/** What drizzle has no way to ask for is asked of the driver itself, in the same transaction. */
+export const driverOf = (tx: Transaction): postgres.TransactionSql =>
+  (tx as unknown as { session: { client: postgres.TransactionSql } }).session.client;
 
 /** Opens a pool. Nothing connects before the first query. int8 comes as a number: versions stay below 2^53. */
 export function connect(target: ConnectionTarget, poolSize: number): DatabaseClient {
@@ -96,12 +120,20 @@ export function connect(target: ConnectionTarget, poolSize: number): DatabaseCli
     // Seconds before the next attempt: the driver's own 20 would leave phones waiting after the database is back.
     backoff: (attempt: number) => Math.min(2 ** attempt / 100, 1),
     onnotice: () => {},
-    connection: { application_name: "trailglass", TimeZone: "UTC" },
+    connection: {
+      application_name: target.applicationName ?? "trailglass",
+      TimeZone: "UTC",
+      ...(target.schema && { search_path: `"${target.schema}"` }),
+    },
     types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
   });
   return {
     db: drizzle(preparingInTransactions(sql)),
     sql,
+    listen: async (channel, { onNews, onListening }) => {
+      await sql.listen(channel, onNews, onListening);
+    },
+    inSchema: (schema, size) => connect({ ...target, schema }, size),
     close: (seconds = 5) => sql.end({ timeout: seconds }),
   };
 }

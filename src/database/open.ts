@@ -83,11 +83,11 @@ async function openConfigured(
   target: ConnectionTarget,
   config: Config,
   log: Log,
-  waitSeconds: number,
+  options: OpenOptions,
 ): Promise<DatabaseClient> {
-  const client = connect(target, config.databaseMaxPoolSize);
+  const client = connect(named(target, options), config.databaseMaxPoolSize);
   try {
-    await waitFor(client, target, log, waitSeconds);
+    await waitFor(client, target, log, options.waitSeconds);
     return client;
   } catch (error) {
     await client.close(0);
@@ -102,7 +102,14 @@ export interface OpenOptions {
   readonly onFatal: (error: Error) => void;
   /** A running server's embedded database may be used: for commands beside it. */
   readonly joinsRunning: boolean;
+  /** What the server calls the sessions, when not `trailglass`. */
+  readonly applicationName?: string;
 }
+
+const named = (target: ConnectionTarget, { applicationName }: OpenOptions): ConnectionTarget => ({
+  ...target,
+  ...(applicationName && { applicationName }),
+});
 
 interface Embedded {
   readonly connection: EmbeddedConnection;
@@ -129,10 +136,10 @@ async function startOrJoin(
  */
 export async function openDatabase(config: Config, log: Log, options: OpenOptions): Promise<DatabaseClient> {
   const target = configuredTarget(config);
-  if (target) return openConfigured(target, config, log, options.waitSeconds);
+  if (target) return openConfigured(target, config, log, options);
   const server = await startOrJoin(config, log, options);
   const { path, user, database } = server.connection;
-  const client = connect({ path, user, database }, config.databaseMaxPoolSize);
+  const client = connect(named({ path, user, database }, options), config.databaseMaxPoolSize);
   return {
     ...client,
     async close(seconds) {

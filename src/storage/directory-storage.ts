@@ -1,7 +1,8 @@
-import { chmod, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { causeOf } from "./away.ts";
 import { codeOf, toUnavailable } from "./disk-errors.ts";
+import { sync, writeAll } from "./disk-writes.ts";
 import { areas, isKey } from "./object-key.ts";
 import { abandon, cut } from "./pieces.ts";
 import { roundTrip } from "./round-trip.ts";
@@ -152,28 +153,10 @@ async function writeFile(path: string, body: ReadableStream<Uint8Array>): Promis
   }
 }
 
-/** A disk that fills up takes a part of the bytes before it takes none. */
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.byteLength; ) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.byteLength - written);
-    written += bytesWritten;
-  }
-}
-
 /** Brings a file that somebody else wrote to the disk. */
 async function settleFile(path: string): Promise<void> {
   await chmod(path, 0o600);
   await sync(path);
-}
-
-/** Waits until a file, or the names in a folder, are on the disk. */
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Null for a file that is not there. */

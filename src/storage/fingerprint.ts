@@ -18,10 +18,14 @@ export const bytesOf = ({ body }: OpenObject): ReadableStream<Uint8Array> =>
 /** Reads an object to its end. @returns null when there is no such object */
 export async function readFingerprint(storage: ObjectStorage, key: string): Promise<Fingerprint | null> {
   const object = await storage.get(key);
-  if (!object) return null;
+  return object && fingerprintOf(bytesOf(object));
+}
+
+/** Reads a stream to its end. */
+export async function fingerprintOf(stream: AsyncIterable<Uint8Array>): Promise<Fingerprint> {
   const hasher = new Bun.CryptoHasher("sha256");
   let size = 0;
-  for await (const piece of bytesOf(object)) {
+  for await (const piece of stream) {
     hasher.update(piece);
     size += piece.byteLength;
   }
