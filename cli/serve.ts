@@ -19,7 +19,7 @@ async function open(
   config: Config,
   { asked, fail }: ReturnType<typeof untilAskedToStop>,
 ): Promise<Context | null> {
-  const opening = createContext(config, { onFatal: fail });
+  const opening = createContext(config, { onFatal: fail, listens: true });
   const context = await Promise.race([
     opening,
     asked.then(

@@ -1,5 +1,6 @@
 import { migrations } from "../migrations/index.ts";
 import { Accounts } from "./accounts/accounts.ts";
+import { KeyNews } from "./accounts/key-news.ts";
 import { KeyRing } from "./accounts/key-ring.ts";
 import { argon2Hasher, type PasswordHasher } from "./accounts/password-hasher.ts";
 import { PasswordReset } from "./accounts/password-reset.ts";
@@ -11,7 +12,8 @@ import type { Config } from "./config/config.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
-import { LogMailer, type PasswordResetMailer } from "./email/log-mailer.ts";
+import type { PasswordResetMailer } from "./email/log-mailer.ts";
+import { createMailer } from "./email/mailer.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
 import { createRegistry } from "./journal/registry.ts";
@@ -23,7 +25,7 @@ import { PictureLinks } from "./photos/picture-links.ts";
 import { presentPhoto } from "./photos/shown-photo.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
 import { openStorage } from "./storage/open-storage.ts";
-import { loadSecret } from "./storage/server-secret.ts";
+import { linksSecret, loadSecret } from "./storage/server-secret.ts";
 import { SignedUrls } from "./storage/signed-urls.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
@@ -63,6 +65,8 @@ export interface Overrides {
   readonly onFatal?: (error: Error) => void;
   /** A running server's embedded database may be used. */
   readonly joinsRunning?: boolean;
+  /** Changed keys are learnt of as soon as they change; else within a minute. */
+  readonly listens?: boolean;
   readonly hasher?: PasswordHasher;
   readonly mailer?: PasswordResetMailer;
   /** An open storage; whoever brings it closes it. */
@@ -90,10 +94,15 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
     refreshTokenSeconds,
   } = config;
   const passwords = new Passwords(overrides.hasher ?? argon2Hasher);
-  const keys = new KeyRing({ issuer, audience, load: () => loadSigningKeys(db, jwtSecret) });
+  const keys = new KeyRing({
+    issuer,
+    audience,
+    load: () => loadSigningKeys(db, { jwtSecret, accessTokenSeconds }),
+  });
   const sessions = new Sessions({ db, log, keys, accessTokenSeconds, refreshTokenSeconds });
-  const mailer = overrides.mailer ?? new LogMailer(log, config.publicUrl);
+  const mailer = overrides.mailer ?? createMailer(config, log);
   return {
+    keys,
     sessions,
     registration: new Registration({ db, passwords, sessions, policy: config.registration }),
     accounts: new Accounts({ db, passwords, sessions, erased: () => sweeper.afterErasure() }),
@@ -109,9 +118,13 @@ async function createStorage(config: Config, db: Database, overrides: Overrides)
   const secret =
     overrides.schema === "none"
       ? crypto.getRandomValues(new Uint8Array(32))
-      : await loadSecret(db, "signed-urls");
+      : await loadSecret(db, linksSecret);
   const signedUrls = new SignedUrls({ secret, address });
   return { storage, address, signedUrls };
+}
+
+async function renewLinks(db: Database, signedUrls: SignedUrls): Promise<void> {
+  signedUrls.useSecret(await loadSecret(db, linksSecret));
 }
 
 /**
@@ -141,6 +154,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   open.defer(() => photos.previews.settle());
   const people = createAccounts(config, db, log, overrides, photos.sweeper);
   open.defer(() => people.passwordReset.settle());
+  if (overrides.listens) {
+    const learn = async () => {
+      await Promise.all([people.keys.refresh(), renewLinks(db, signedUrls)]);
+    };
+    const news = new KeyNews({ database, log, learn });
+    news.start();
+    open.defer(() => news.stop());
+  }
   const opened = open.move();
   return {
     ...parts,

@@ -1,4 +1,5 @@
 import { jwt } from "@elysiajs/jwt";
+import { ReadingBudget } from "./reading-budget.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
 export interface KeyRingOptions {
@@ -7,14 +8,14 @@ export interface KeyRingOptions {
   readonly audience: string;
   /** Milliseconds on a clock that never runs backwards. */
   readonly now?: () => number;
+  /** Waits so many milliseconds of that clock. */
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
 const algorithm = "HS256";
 
-/** Milliseconds after which the keys are read again: a key that another process retired is good for that long. */
+/** Milliseconds after which the keys are read again: where no news arrives, a key that ended is good for that long. */
 const refreshAfter = 60_000;
-/** Milliseconds between two readings at least, however many tokens with unknown keys come in. */
-const notAgainWithin = 3_000;
 
 function signerOf({ id, secret }: SigningKeys["current"], { issuer, audience }: KeyRingOptions) {
   return jwt({ name: "token", secret, kid: id, alg: algorithm, iss: issuer, aud: audience }).decorator.token;
@@ -24,7 +25,10 @@ type Signer = ReturnType<typeof signerOf>;
 interface Ring {
   readonly current: Signer;
   readonly byId: ReadonlyMap<string, Signer>;
+  /** When its reading began. */
   readonly readAt: number;
+  /** How many readings had begun by then, itself included. */
+  readonly number: number;
 }
 
 function keyIdOf(token: string): string | undefined {
@@ -38,22 +42,31 @@ function keyIdOf(token: string): string | undefined {
 
 /** Signs and checks tokens with the keys in force. */
 export class KeyRing {
-  #ring: Promise<Ring> | undefined;
+  readonly #now: () => number;
+  readonly #budget: ReadingBudget;
+  /** The last reading that was begun; not kept when it failed. */
+  #reading: Promise<Ring> | undefined;
+  /** The newest that was read. */
+  #ring: Ring | undefined;
+  /** A reading for tokens with unknown keys, which waits for its time. */
+  #next: Promise<Ring> | undefined;
+  #begun = 0;
 
-  constructor(readonly options: KeyRingOptions) {}
+  constructor(readonly options: KeyRingOptions) {
+    this.#now = options.now ?? performance.now.bind(performance);
+    this.#budget = new ReadingBudget({ now: this.#now, pause: options.pause ?? Bun.sleep });
+  }
 
   /** @param expiresAt seconds since 1970 */
   async sign(claims: Record<string, string>, expiresAt: number): Promise<string> {
-    const { current } = await this.#notOlderThan(refreshAfter);
+    const { current } = await this.#recent();
     return current.sign({ ...claims, exp: expiresAt });
   }
 
   /** The claims of a token that one of our keys signed for us and that has not expired; else undefined. */
   async verify(token: string): Promise<Record<string, unknown> | undefined> {
     const keyId = keyIdOf(token);
-    if (keyId === undefined) return undefined;
-    const known = (await this.#notOlderThan(refreshAfter)).byId.get(keyId);
-    const signer = known ?? (await this.#notOlderThan(notAgainWithin)).byId.get(keyId);
+    const signer = keyId === undefined ? undefined : await this.#find(keyId);
     const { issuer, audience } = this.options;
     const claims = await signer?.verify(token, {
       issuer,
@@ -64,25 +77,58 @@ export class KeyRing {
     return claims || undefined;
   }
 
-  /** The ring as it was read at most so long ago. Whoever asks while it is being read waits for the same reading. */
-  async #notOlderThan(age: number): Promise<Ring> {
-    const now = this.options.now ?? performance.now.bind(performance);
-    const before = this.#ring;
-    const ring = await before;
-    if (ring && now() - ring.readAt < age) return ring;
-    if (this.#ring === before) {
-      this.#ring = this.#read(now());
-      // A reading that failed is not kept, so that the next request tries again.
-      this.#ring.catch(() => {
-        this.#ring = before;
-      });
-    }
-    return this.#ring as Promise<Ring>;
+  /** Reads the keys now: somebody has changed them. */
+  async refresh(): Promise<void> {
+    await this.#read();
   }
 
-  async #read(readAt: number): Promise<Ring> {
+  /**
+   * Another server may have signed with a key that it made a moment ago: a key counts as unknown only after a reading
+   * that began when the token was here already.
+   */
+  async #find(keyId: string): Promise<Signer | undefined> {
+    const begunBefore = this.#begun;
+    const ring = await this.#recent();
+    const known = ring.byId.get(keyId);
+    if (known || ring.number > begunBefore) return known;
+    return (await this.#afterNow()).byId.get(keyId);
+  }
+
+  /** The ring, at most a minute old. Whoever asks while it is being read waits for the same reading. */
+  async #recent(): Promise<Ring> {
+    const ring = this.#ring;
+    if (ring && this.#now() - ring.readAt < refreshAfter) return ring;
+    return this.#reading ?? this.#read();
+  }
+
+  /** A reading that has not begun yet, one for all who wait for it. It begins when the one before is over. */
+  #afterNow(): Promise<Ring> {
+    this.#next ??= this.#inTurn();
+    return this.#next;
+  }
+
+  async #inTurn(): Promise<Ring> {
+    await Promise.allSettled([this.#reading, this.#budget.take()]);
+    this.#next = undefined;
+    return this.#read();
+  }
+
+  #read(): Promise<Ring> {
+    const reading = this.#load(++this.#begun, this.#now());
+    this.#reading = reading;
+    const over = () => {
+      if (this.#reading === reading) this.#reading = undefined;
+    };
+    reading.then(over, over);
+    return reading;
+  }
+
+  async #load(number: number, readAt: number): Promise<Ring> {
     const { current, all } = await this.options.load();
     const byId = new Map(all.map((key) => [key.id, signerOf(key, this.options)]));
-    return { current: byId.get(current.id) as Signer, byId, readAt };
+    const ring = { current: byId.get(current.id) as Signer, byId, readAt, number };
+    // Of two readings at once, the one that began later knows more, whichever is over first.
+    if (!this.#ring || number > this.#ring.number) this.#ring = ring;
+    return ring;
   }
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "drizzle-orm";
-import type { Database } from "../database/client.ts";
+import type { Database, Transaction } from "../database/client.ts";
+
+/** Name of the secret that signs links to pictures. */
+export const linksSecret = "signed-urls";
 
 /**
  * A secret of 32 random bytes that the server made for itself, once: servers that start at the same time on one
@@ -16,4 +19,11 @@ export async function loadSecret(db: Database, name: string): Promise<Uint8Array
   );
   if (!row) throw new Error(`the secret ${name} is gone as soon as it was made`);
   return row.secret;
+}
+
+/** Puts a new secret in the place of one; whoever holds the old one has to load it again. */
+export async function renewSecret(tx: Transaction, name: string): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO server_secrets (name, secret) VALUES (${name}, ${randomBytes(32)})
+    ON CONFLICT (name) DO UPDATE SET secret = excluded.secret, created_at = now()`);
 }

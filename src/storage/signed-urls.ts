@@ -33,7 +33,7 @@ const readNumber = (text: string) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(
 
 /** URLs of this server's own under which an object may be got or put for 15 minutes, by whoever has them. */
 export class SignedUrls {
-  readonly #secret: Uint8Array;
+  #secret: Uint8Array;
   readonly #address: PublicAddress;
   readonly #now: () => number;
 
@@ -42,6 +42,11 @@ export class SignedUrls {
     this.#secret = parts.secret;
     this.#address = parts.address;
     this.#now = parts.now ?? Date.now;
+  }
+
+  /** From now on another secret signs; URLs that the one before signed are not valid any more. */
+  useSecret(secret: Uint8Array): void {
+    this.#secret = secret;
   }
 
   /** An absolute URL to read an object at, with GET or HEAD. */
