@@ -314,7 +314,7 @@ describe("the documentation", () => {
 
   test("has a row for every variable, and its default", () => {
     const table = describeVariables();
-    expect(table.trim().split("\n")).toHaveLength(2 + Object.keys(variables).length);
+    expect(table.match(/^\| `/gm)).toHaveLength(Object.keys(variables).length);
     for (const { names, fallbackNote } of Object.values(variables)) {
       for (const name of names) expect(table).toContain(`\`${name}\``);
       expect(table).toMatch(
@@ -332,6 +332,7 @@ describe("the documentation", () => {
       "DATABASE_PASSWORD",
       "JWT_SECRET",
       "STORAGE_SECRET_KEY",
+      "SMTP_PASSWORD",
       "BACKUP_PASSPHRASE",
       "BACKUP_S3_SECRET_KEY",
     ]);

@@ -29,14 +29,15 @@ export interface ConfigSources {
 /** Whether a variable says anything: an empty one is as good as none. */
 export const isSet = (value: string | undefined): value is string => value !== undefined && value !== "";
 
-interface Found {
+/** A variable as it is set: by its text, or by a file that holds it. Neither where nothing is set and no default is. */
+export interface Found {
   readonly name: string;
   readonly text?: string;
   readonly file?: string;
 }
 
 /** Where a variable is set, and to what. */
-function find({ names, fallback }: Variable, environment: Environment): Found {
+export function find({ names, fallback }: Variable, environment: Environment): Found {
   const name = names.find((candidate) => isSet(environment[candidate]));
   if (name) return { name, text: environment[name] as string };
   const byFile = names.map((candidate) => `${candidate}_FILE`).find((name) => isSet(environment[name]));
@@ -44,7 +45,8 @@ function find({ names, fallback }: Variable, environment: Environment): Found {
   return { name: names[0], ...(fallback !== undefined && { text: fallback }) };
 }
 
-function textOf({ text, file }: Found, { readFile }: ConfigSources): string | undefined {
+/** The text of a variable; undefined where there is none. @throws when its file cannot be read */
+export function textOf({ text, file }: Found, { readFile }: ConfigSources): string | undefined {
   return file === undefined ? text : readFile(file).trimEnd();
 }
 
@@ -63,6 +65,21 @@ function readVariable(variable: Variable, sources: ConfigSources, problems: stri
   return undefined;
 }
 
+/** What a mail server needs beside its port, as far as nothing was said about it yet. */
+function mailProblems(values: Values, told: readonly string[]): string[] {
+  const { emailProvider, smtpHost, smtpFromEmail, smtpUsername, smtpPassword } = values;
+  const isSendgrid = emailProvider === "sendgrid";
+  const missing = [
+    ...(smtpHost || isSendgrid ? [] : [`SMTP_HOST is needed when EMAIL_PROVIDER is ${emailProvider}`]),
+    ...(smtpFromEmail ? [] : [`SMTP_FROM_EMAIL is needed when EMAIL_PROVIDER is ${emailProvider}`]),
+    ...(Boolean(smtpUsername || (isSendgrid && smtpPassword)) === Boolean(smtpPassword)
+      ? []
+      : ["SMTP_USERNAME and SMTP_PASSWORD go together: set both or neither"]),
+  ];
+  const nameOf = (problem: string) => problem.split(" ")[0];
+  return missing.filter((problem) => !told.some((other) => nameOf(other) === nameOf(problem)));
+}
+
 /**
  * Reads the configuration from its sources.
  * @throws ConfigError naming every problem at once.
@@ -78,6 +95,8 @@ export function readConfig(sources: ConfigSources): Config {
   if (values.storageBackend === "s3" && !(values.storageAccessKey && values.storageSecretKey)) {
     problems.push("STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY are needed when STORAGE_BACKEND is s3");
   }
+  if (values.emailEnabled && values.emailProvider !== "console")
+    problems.push(...mailProblems(values, problems));
   if (values.backupPassphrase && values.backupRecipient) {
     problems.push("BACKUP_PASSPHRASE and BACKUP_RECIPIENT exclude each other: set one");
   }

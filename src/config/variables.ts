@@ -30,6 +30,9 @@ const ageRecipient = z
   .string()
   .regex(/^age1[a-z0-9]{20,4000}$/, { error: "must be a public key of age, such as age1..." });
 
+/** Text for a header of a mail. */
+const oneLine = z.string().regex(/^\P{Cc}+$/u, { error: "must be one line of text" });
+
 /** The backends, under all the names that they go by. */
 const storageBackend = word("database", "postgres", "s3", "minio", "directory").transform((name) =>
   name === "postgres" ? "database" : name === "minio" ? "s3" : name,
@@ -102,7 +105,7 @@ export const variables = {
   jwtSecret: optional(["JWT_SECRET"], z.string().min(32, { error: "must have at least 32 characters" }), {
     fallbackNote: "made at the first start",
     secret: true,
-    doc: "First signing key of access tokens; kept in the database from then on.",
+    doc: "First signing key of access tokens; kept in the database from then on, until `trailglass rotate-keys`. A new value takes over as in a rotation; a former one does not come back.",
   }),
   jwtIssuer: variable(["JWT_ISSUER"], text, { fallback: "trailglass", doc: "`iss` of access tokens." }),
   jwtAudience: variable(["JWT_AUDIENCE"], text, {
@@ -152,6 +155,41 @@ export const variables = {
   maxPhotoBytes: variable(["MAX_PHOTO_SIZE"], size, {
     fallback: "50MB",
     doc: "Largest picture that is taken. Cloudflare's tunnel lets no more than 100 MB through.",
+  }),
+  emailEnabled: variable(["EMAIL_ENABLED"], flag, {
+    fallback: "false",
+    doc: "`true` sends mail; else what would be sent stands in the log, for the administrator to pass on.",
+  }),
+  emailProvider: variable(["EMAIL_PROVIDER"], word("console", "smtp", "sendgrid", "ses"), {
+    fallback: "console",
+    doc: "`smtp` sends through `SMTP_HOST`; `sendgrid` and `ses` are the same with their servers; `console` writes to the log.",
+  }),
+  smtpHost: optional(["SMTP_HOST"], text, {
+    fallbackNote: "none; sendgrid: smtp.sendgrid.net",
+    doc: "Mail server. Amazon's is `email-smtp.REGION.amazonaws.com`.",
+  }),
+  smtpPort: variable(["SMTP_PORT"], whole(1, 65535), {
+    fallback: "587",
+    doc: "Its port. On 465 everything is encrypted from the first byte, on others by STARTTLS.",
+  }),
+  smtpUsername: optional(["SMTP_USERNAME"], text, {
+    fallbackNote: "none; sendgrid: apikey",
+    doc: "Whom to sign in to the mail server as.",
+  }),
+  smtpPassword: optional(["SMTP_PASSWORD"], text, {
+    secret: true,
+    doc: "Password of that user, or the provider's API key.",
+  }),
+  smtpFromEmail: optional(["SMTP_FROM_EMAIL"], z.email({ error: "must be an email address" }), {
+    doc: "Address that mails come from.",
+  }),
+  smtpFromName: variable(["SMTP_FROM_NAME"], oneLine, {
+    fallback: "Trailglass",
+    doc: "Name beside that address.",
+  }),
+  smtpTlsEnabled: variable(["SMTP_TLS_ENABLED"], flag, {
+    fallback: "true",
+    doc: "`false` sends mails and the password in clear: for a mail server on the same machine only.",
   }),
   backupSchedule: variable(["BACKUP_SCHEDULE"], schedule, {
     fallback: "03:30 daily",

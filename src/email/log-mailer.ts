@@ -1,4 +1,5 @@
 import type { Log } from "../log.ts";
+import { resetLink } from "./reset-link.ts";
 
 export interface PasswordResetMail {
   readonly accountId: string;
@@ -14,7 +15,7 @@ export interface PasswordResetMailer {
 }
 
 /**
- * Writes mails to the log, from where the household's administrator passes them on: there is no mail server yet.
+ * Writes mails to the log, from where the household's administrator passes them on, for want of a mail server.
  * This one line holds a secret on purpose. The address stays out: the account's id says whose it is.
  */
 export class LogMailer implements PasswordResetMailer {
@@ -30,9 +31,8 @@ export class LogMailer implements PasswordResetMailer {
     );
   }
 
-  /** Links come from the configuration only: a request's `Host` is whatever its sender likes. */
   #way(token: string): { resetLink: string } | { resetToken: string } {
     if (!this.publicUrl) return { resetToken: token };
-    return { resetLink: `${this.publicUrl.replace(/\/+$/, "")}/reset-password?token=${token}` };
+    return { resetLink: resetLink(this.publicUrl, token) };
   }
 }
