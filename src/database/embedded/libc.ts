@@ -13,3 +13,13 @@ export function tryLockExclusively(fd: number): boolean {
     libc.close();
   }
 }
+
+/** syncfs(2): writes to the disk whatever its file system still holds in memory. @throws when the disk refuses */
+export function syncFileSystem(fd: number): void {
+  const libc = dlopen(LIBRARY, { syncfs: { args: ["i32"], returns: "i32" } });
+  try {
+    if (libc.symbols.syncfs(fd) !== 0) throw new Error("the disk did not take what was written");
+  } finally {
+    libc.close();
+  }
+}

@@ -14,11 +14,14 @@ export interface ClusterHead {
 
 /** Finds what runs in a cluster's folder, the children of a living postmaster left out. */
 export function clusterHeads(folder: ClusterFolder): ClusterHead[] {
-  const processes = readdirSync("/proc").flatMap((entry) =>
-    /^\d+$/.test(entry) ? inspect(entry, folder) : [],
-  );
+  const processes = processIds().flatMap((pid) => inspect(pid, folder));
   const pids = new Set(processes.map((process) => process.pid));
   return processes.filter((process) => !pids.has(process.parentPid));
+}
+
+/** Of all processes that run now, as far as this one may see them. */
+export function processIds(): string[] {
+  return readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
 }
 
 function inspect(pid: string, folder: ClusterFolder): ClusterHead[] {

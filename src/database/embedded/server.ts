@@ -10,6 +10,7 @@ import { type Layout, layOut } from "./layout.ts";
 import type { EmbeddedLog } from "./log.ts";
 import { launchPostmaster } from "./postmaster.ts";
 import { locateRuntime, type PostgresRuntime, type RuntimePlaces, runtimePlaces } from "./runtime.ts";
+import { removeFormerRuntimes } from "./runtime-sweep.ts";
 import { Supervisor } from "./supervisor.ts";
 import { clearTheWay } from "./takeover.ts";
 
@@ -52,6 +53,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const folder = await prepareCluster(layout, runtime, account, options.log);
     undo.push(() => folder.close());
     const supervisor = await supervise(options, { runtime, account, folder });
+    removeFormerRuntimes(layout.runtime, runtime.binDir);
     const ms = Math.round(performance.now() - began);
     options.log.info({ version: runtime.version, pid: supervisor.pid, ms }, "the embedded Postgres is ready");
     return handleFor(supervisor, connectionTo(folder), release);
