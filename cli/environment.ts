@@ -1,7 +1,14 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { type Config, ConfigError, type Environment, isSet, readConfig } from "../src/config/config.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigSources,
+  type Environment,
+  isSet,
+  readConfig,
+} from "../src/config/config.ts";
 import { warnUnknown } from "../src/config/describe.ts";
 import type { Variable } from "../src/config/variable.ts";
 import { variables } from "../src/config/variables.ts";
@@ -18,11 +25,10 @@ function readEnvFile(path: string): Environment {
   }
 }
 
-function findEnvFile(option: string | undefined): Environment {
+/** The env file that settings come from: the named one, else one of the usual places; null where there is none. */
+export function findEnvFile(option: string | undefined): string | null {
   const named = option ?? process.env.TRAILGLASS_CONFIG;
-  if (named) return readEnvFile(named);
-  const usual = usualFiles.find((path) => existsSync(path));
-  return usual ? readEnvFile(usual) : {};
+  return named || (usualFiles.find((path) => existsSync(path)) ?? null);
 }
 
 /**
@@ -51,22 +57,32 @@ function defaultDataDir(): string {
 }
 
 /**
- * Reads the configuration: the environment first, then the env file (`--config`, else TRAILGLASS_CONFIG, else
- * the usual places). Warnings about misspelt names go to standard error.
- * @throws ConfigError
+ * The environment, and the env file beneath it: `--config`, else TRAILGLASS_CONFIG, else the usual places.
+ * @throws ConfigError when the file cannot be read
  */
-export function loadConfig(envFile: string | undefined): Config {
-  const environment = layered(process.env, findEnvFile(envFile));
-  for (const warning of warnUnknown(Object.keys(environment))) console.error(`Warning: ${warning}`);
-  const config = readConfig({
-    environment,
+export function readSources(envFile: string | undefined): ConfigSources {
+  const file = findEnvFile(envFile);
+  return {
+    environment: layered(process.env, file === null ? {} : readEnvFile(file)),
     readFile: (path) => readFileSync(path, "utf8"),
     defaultDataDir: defaultDataDir(),
-  });
+  };
+}
+
+/** The configuration as it is in force here: with whole paths, and logs for whoever reads them. @throws ConfigError */
+export function configFrom(sources: ConfigSources): Config {
+  const config = readConfig(sources);
   const pretty = process.stdout.isTTY || config.environment === "development";
   return Object.freeze({
     ...config,
     dataDir: resolve(config.dataDir),
     logFormat: config.logFormat ?? (pretty ? "pretty" : "json"),
   });
+}
+
+/** Reads the configuration. Warnings about misspelt names go to standard error. @throws ConfigError */
+export function loadConfig(envFile: string | undefined): Config {
+  const sources = readSources(envFile);
+  for (const warning of warnUnknown(Object.keys(sources.environment))) console.error(`Warning: ${warning}`);
+  return configFrom(sources);
 }

@@ -56,7 +56,10 @@ const floors: readonly [name: string, RegExp][] = [
   ["images", /^src\/images\//],
   ["http", /^src\/http\//],
   ["database", /^src\/database\//],
-  ["ground", /^(src\/(config\/.*|errors\.ts|garbage\.ts|log\.ts)|migrations\/.*|package\.json)$/],
+  [
+    "ground",
+    /^(src\/(config\/.*|enclosed\.ts|errors\.ts|garbage\.ts|log\.ts|version\.ts)|migrations\/.*|package\.json)$/,
+  ],
 ];
 const floorOf = (path: string) => floors.findIndex(([, pattern]) => pattern.test(path));
 
@@ -119,7 +122,11 @@ describe("imports", () => {
   });
 
   test("name files that are there, with their ending", () => {
-    const known = new Set([...sources.map(({ path }) => path), ...list("migrations/*.sql"), "package.json"]);
+    const known = new Set([
+      ...sources.map(({ path }) => path),
+      ...list("{migrations,src}/**/*.{sql,txt}"),
+      "package.json",
+    ]);
     const missing = sources.flatMap(({ path, imports }) =>
       imports
         .filter((target) => /^(src|cli|migrations|test|scripts)\//.test(target) && !known.has(target))
@@ -234,7 +241,7 @@ describe("house style", () => {
   });
 
   test("every import of a file names its ending", () => {
-    const bare = sources.filter(({ text }) => /from "\.{1,2}\/[^"]*(?<!\.(ts|sql|json))"/.test(text));
+    const bare = sources.filter(({ text }) => /from "\.{1,2}\/[^"]*(?<!\.(ts|sql|txt|json))"/.test(text));
     expect(bare.map(({ path }) => path)).toEqual([]);
   });
 });

@@ -8,13 +8,20 @@ import { startTestServer, type TestServer } from "./support/test-server.ts";
 const program = [process.execPath, join(import.meta.dir, "../cli/main.ts")];
 const commands = [
   "serve",
+  "healthcheck",
   "migrate",
   "create-user",
   "list-users",
   "reset-password",
   "disable-user",
   "delete-user",
+  "rotate-keys",
   "storage",
+  "doctor",
+  "config",
+  "completions",
+  "man",
+  "licenses",
 ];
 
 let server: TestServer;
@@ -70,7 +77,9 @@ describe("help", () => {
   });
 
   test("--version is the package's", async () => {
-    expect(await run(["--version"])).toMatchObject({ code: 0, out: `${version}\n`, err: "" });
+    const { code, out, err } = await run(["--version"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out.split("\n")[0]).toBe(`trailglass ${version}`);
   });
 });
 

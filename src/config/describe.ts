@@ -7,15 +7,36 @@ function cells({ names, fallbackNote, doc }: Variable): string[] {
   return [names.map((name) => `\`${name}\``).join(", "), fallbackNote, doc].map(escapePipes);
 }
 
-/** The table of all settings in Markdown, as it stands in docs/configuration.md and as the formatter leaves it. */
-export function describeVariables(): string {
-  const rows = [["variable", "default", "meaning"], ...Object.values(variables).map(cells)];
+/** What the documentation groups settings by: each heading with the first setting below it. */
+const sections: readonly [title: string, first: keyof typeof variables][] = [
+  ["How it is reached", "port"],
+  ["Data and database", "dataDir"],
+  ["Accounts", "jwtSecret"],
+  ["Pictures", "storageBackend"],
+  ["Mail", "emailEnabled"],
+  ["Backups", "backupSchedule"],
+  ["Log", "logLevel"],
+];
+
+function table(shown: readonly Variable[]): string {
+  const rows = [["variable", "default", "meaning"], ...shown.map(cells)];
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const [head = "", ...body] = rows.map(
     (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`,
   );
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
   return [head, rule, ...body, ""].join("\n");
+}
+
+/** The tables of all settings in Markdown, as they stand in docs/ENVIRONMENT_VARIABLES.md. */
+export function describeVariables(): string {
+  const keys = Object.keys(variables);
+  const starts = sections.map(([, first]) => keys.indexOf(first));
+  const parts = sections.map(([title], index) => {
+    const shown = Object.values(variables).slice(starts[index], starts[index + 1]);
+    return `## ${title}\n\n${table(shown)}`;
+  });
+  return parts.join("\n");
 }
 
 function distance(a: string, b: string): number {
