@@ -16,13 +16,13 @@ const schema = z.object({ password: newPassword });
 const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
 
 /** 100 random bits in four groups that a person can read out. */
-function generate(): string {
+export function generatePassword(): string {
   const letters = [...randomBytes(20)].map((byte) => alphabet[byte % alphabet.length]).join("");
   return (letters.match(/.{5}/g) as string[]).join("-");
 }
 
 /** All of standard input, less the line break that `echo` and editors put at the end. */
-async function readStandardInput(): Promise<string> {
+export async function readStandardInput(): Promise<string> {
   return (await Bun.stdin.text()).replace(/\r?\n$/, "");
 }
 
@@ -54,7 +54,7 @@ async function prompt(): Promise<string> {
  * @throws CommandError when there is nobody to ask, AppError when the rules refuse it.
  */
 export async function readNewPassword(options: PasswordOptions): Promise<string> {
-  if (options.generate) return generate();
+  if (options.generate) return generatePassword();
   if (options.passwordStdin) return parse(schema, { password: await readStandardInput() }).password;
   if (!isInteractive()) {
     throw new CommandError(

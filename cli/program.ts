@@ -1,18 +1,25 @@
 import { Command, CommanderError, Option } from "commander";
-import { version } from "../package.json" with { type: "json" };
+import { addRestore } from "./backup/restore.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { disableUser } from "./disable-user.ts";
+import { addConfigCommands } from "./doctor/config-commands.ts";
+import { addCompletions, addDoctor, addMan } from "./doctor/doctor-commands.ts";
+import { addHealthcheck } from "./healthcheck.ts";
+import { printLicenses } from "./licenses.ts";
 import { listUsers } from "./list-users.ts";
 import { migrate } from "./migrate.ts";
 import { resetPassword } from "./reset-password.ts";
+import { rotateKeys } from "./rotate-keys.ts";
 import { serve } from "./serve.ts";
+import { addSetup } from "./setup/commands.ts";
 import { addStorageCommands } from "./storage-commands.ts";
+import { versionText } from "./version.ts";
 import { explainFailure } from "./with-context.ts";
 
 const program = new Command("trailglass")
   .description("Self-hosted backend of the Trailglass travel journal.")
-  .version(version)
+  .version(versionText())
   .option("--config <file>", "env file to read settings from")
   .showHelpAfterError("(trailglass --help lists the commands)")
   .exitOverride();
@@ -27,6 +34,8 @@ program
   .command("serve")
   .description("run the server until it is told to stop")
   .action((_options, command) => serve(all(command)));
+addHealthcheck(program);
+addSetup(program);
 program
   .command("migrate")
   .description("bring the database schema up to date")
@@ -61,9 +70,28 @@ program
   .description("erase an account and everything it owns")
   .option("--yes", "do not ask")
   .action((email, _options, command) => deleteUser(email, all(command)));
+program
+  .command("rotate-keys")
+  .description("make a new signing key, on running servers too; nobody is signed out")
+  .option("--revoke-all", "end the old keys, every session and all links to pictures at once")
+  .option("--yes", "do not ask")
+  .action((_options, command) => rotateKeys(all(command)));
 addStorageCommands(
   program.command("storage").description("look after stored pictures: check them, or move them elsewhere"),
 );
+addRestore(
+  program.command("restore [id]").description("bring back everything, or one account, from a backup"),
+);
+addDoctor(program.command("doctor").description("look whether all is well, and say how to mend what is not"));
+addConfigCommands(program.command("config").description("show or check the settings"));
+addCompletions(
+  program.command("completions").description("print the script that completes commands in a shell"),
+);
+addMan(program.command("man").description("print the manual page, for man -l"));
+program
+  .command("licenses")
+  .description("print the licences of everything inside the program")
+  .action(() => printLicenses());
 
 /** Exit code of a wrong command line, after BSD sysexits.h. */
 const usageError = 64;

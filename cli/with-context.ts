@@ -1,3 +1,4 @@
+import { BackupError, type BackupProblem } from "../src/backup/error.ts";
 import { ConfigError } from "../src/config/config.ts";
 import { type Context, createContext, type Overrides } from "../src/context.ts";
 import { EmbeddedPostgresError } from "../src/database/embedded/error.ts";
@@ -12,6 +13,29 @@ import { loadConfig } from "./environment.ts";
 /** Something the person at the keyboard asked for cannot be done; the message says why. Exit code 1. */
 export class CommandError extends Error {}
 
+/** The command line asks for what cannot be: the message says what is missing or too much. Exit code 64. */
+export class UsageError extends Error {}
+
+/** Somebody broke it off; the message says what that left behind. */
+export class InterruptedError extends Error {
+  /** @param exitCode as shells have it: 128 and the signal's number */
+  constructor(
+    message: string,
+    readonly exitCode = 130,
+  ) {
+    super(message);
+  }
+}
+
+/** Exit codes of backups, after BSD sysexits.h. */
+const backupCodes: Record<BackupProblem, number> = {
+  busy: 75,
+  unwritable: 73,
+  sealed: 78,
+  damaged: 1,
+  refused: 1,
+};
+
 /** Exit codes after BSD sysexits.h. */
 const exitCodes: readonly [new (...args: never[]) => Error, number][] = [
   [ConfigError, 78],
@@ -21,15 +45,23 @@ const exitCodes: readonly [new (...args: never[]) => Error, number][] = [
   [ListenError, 69],
   [StorageAwayError, 69],
   [CommandError, 1],
+  [UsageError, 64],
   [AppError, 1],
 ];
 
+/** Null for an error that nobody foresaw. */
+function exitCodeOf(error: unknown): number | null {
+  if (error instanceof InterruptedError) return error.exitCode;
+  if (error instanceof BackupError) return backupCodes[error.problem];
+  return exitCodes.find(([type]) => error instanceof type)?.[1] ?? null;
+}
+
 /** Prints one clear line for an error that was foreseen, the whole of one that was not; returns the exit code. */
 export function explainFailure(error: unknown): number {
-  const known = exitCodes.find(([type]) => error instanceof type);
-  if (known) console.error(`trailglass: ${(error as Error).message}`);
+  const code = exitCodeOf(error);
+  if (code !== null) console.error(`trailglass: ${(error as Error).message}`);
   else console.error("trailglass: unexpected error\n", error);
-  return known?.[1] ?? 70;
+  return code ?? 70;
 }
 
 export interface GlobalOptions {

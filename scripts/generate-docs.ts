@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describeVariables } from "../src/config/describe.ts";
 
-const introduction = `# Configuration
+const introduction = `# Environment variables
 
 Every setting is a variable of the environment. Nothing has to be set: without any, the server runs its own database
 in \`./data\` and listens on port 8080, for a proxy or tunnel that speaks HTTPS to the phones.
@@ -21,12 +21,12 @@ that does.
 
 `;
 
-/** The whole of docs/configuration.md. */
+/** The whole of docs/ENVIRONMENT_VARIABLES.md. */
 export function configurationPage(): string {
   return introduction + describeVariables();
 }
 
 /** Where it stands. */
-export const configurationPath = join(import.meta.dir, "../docs/configuration.md");
+export const configurationPath = join(import.meta.dir, "../docs/ENVIRONMENT_VARIABLES.md");
 
 if (import.meta.main) await Bun.write(configurationPath, configurationPage());

@@ -28,7 +28,7 @@ Trailglass is up: $url/health
   With a track of your own:      bun run demo my-track.gpx
   Make an account:               bun cli/main.ts create-user you@example.org
   All commands:                  bun cli/main.ts --help
-  All settings:                  docs/configuration.md
+  All settings:                  docs/ENVIRONMENT_VARIABLES.md
   Stop:                          Ctrl-C
 
 (bun is ${PWD}/.tools/node_modules/.bin/bun when it is not on your PATH.)

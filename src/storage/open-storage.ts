@@ -29,7 +29,8 @@ export async function openStorage(config: StorageConfig, db: Database): Promise<
   return new S3Storage(s3Target(config));
 }
 
-function s3Target(config: StorageConfig): S3Target {
+/** How the configured bucket is reached. */
+export function s3Target(config: StorageConfig): S3Target {
   return {
     endpoint: config.storageEndpoint ?? amazonEndpoint(config.storageRegion),
     bucket: config.storageBucket,
@@ -41,6 +42,6 @@ function s3Target(config: StorageConfig): S3Target {
   };
 }
 
-/** Said here, or the SDK would look for one in the environment. */
-const amazonEndpoint = (region: string) =>
+/** Amazon's own. Said here, or the SDK would look for one in the environment. */
+export const amazonEndpoint = (region: string) =>
   `https://s3.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;

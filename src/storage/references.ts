@@ -27,6 +27,14 @@ export async function claim(tx: Transaction, key: string): Promise<boolean> {
   return claimed.length > 0;
 }
 
+/** The same for many keys. @returns false when the sweeper was here first for one of them */
+export async function claimAll(tx: Transaction, keys: readonly string[]): Promise<boolean> {
+  const claimed = await tx.execute(sql`
+    DELETE FROM unreferenced_objects WHERE key = ANY (string_to_array(${keys.join(",")}, ',')) AND NOT condemned
+    RETURNING key`);
+  return claimed.length === keys.length;
+}
+
 /** Days for which bytes stay that nothing refers to any longer: a backup under way may still want them. */
 type Days = 0 | 1 | 30;
 

@@ -38,10 +38,10 @@ export function toUnavailable(error: unknown): unknown {
   return isFault ? away(error) : error;
 }
 
-/** What went wrong, in words for an administrator. */
-export function explain(error: unknown, bucket: string, endpoint: string): Error {
+/** What went wrong, in words for an administrator. @param what is stored there */
+export function explain(error: unknown, bucket: string, endpoint: string, what = "S3 storage"): Error {
   const cause = causeOf(error) as SdkError;
-  return new Error(`S3 storage: ${describe(cause, bucket, endpoint)}`, { cause });
+  return new Error(`${what}: ${describe(cause, bucket, endpoint)}`, { cause });
 }
 
 function describe(error: SdkError, bucket: string, endpoint: string): string {
