@@ -123,8 +123,21 @@ async function createStorage(config: Config, db: Database, overrides: Overrides)
   return { storage, address, signedUrls };
 }
 
-async function renewLinks(db: Database, signedUrls: SignedUrls): Promise<void> {
-  signedUrls.useSecret(await loadSecret(db, linksSecret));
+/** Learns of keys and secrets that were changed, as soon as they are. */
+function hearOfKeys(parts: {
+  database: DatabaseClient;
+  log: Log;
+  keys: KeyRing;
+  signedUrls: SignedUrls;
+}): KeyNews {
+  const { database, log, keys, signedUrls } = parts;
+  const renewLinks = async () => signedUrls.useSecret(await loadSecret(database.db, linksSecret));
+  const learn = async () => {
+    await Promise.all([keys.refresh(), renewLinks()]);
+  };
+  const news = new KeyNews({ database, log, learn });
+  news.start();
+  return news;
 }
 
 /**
@@ -155,11 +168,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const people = createAccounts(config, db, log, overrides, photos.sweeper);
   open.defer(() => people.passwordReset.settle());
   if (overrides.listens) {
-    const learn = async () => {
-      await Promise.all([people.keys.refresh(), renewLinks(db, signedUrls)]);
-    };
-    const news = new KeyNews({ database, log, learn });
-    news.start();
+    const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
   }
   const opened = open.move();

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { measureBackup } from "./backup.ts";
 import { measureEmptyDelta, measureMixedDelta } from "./deltas.ts";
 import type { Figure } from "./figure.ts";
 import { measureFirstSync } from "./first-sync.ts";
@@ -9,9 +10,9 @@ import { measureStart } from "./start.ts";
 import { measureThumbnail } from "./thumbnail.ts";
 import { measureUpload } from "./upload.ts";
 
-const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start|photos|thumbnail] [--points 1000000] [--write]
+const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start|photos|thumbnail|backup] [--points 1000000] [--write]
   --only    measures one thing; may be given several times
-  --points  points of the first sync
+  --points  points of the first sync, and of the backup
   --write   puts the table into docs/benchmarks.md`;
 
 /** Milliseconds after which something must be wrong. */
@@ -25,6 +26,7 @@ const measurements: Record<string, (points: number) => Promise<Figure[]>> = {
   upload: () => withServer(measureUpload),
   photos: measurePhotos,
   thumbnail: measureThumbnail,
+  backup: measureBackup,
   "first-sync": (points) => withServer((server) => measureFirstSync(server, points)),
 };
 
