@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { addRestore } from "./backup/restore.ts";
+import { addBackupCommands, addRestore } from "./backup/commands.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { disableUser } from "./disable-user.ts";
@@ -35,7 +35,10 @@ program
   .description("run the server until it is told to stop")
   .action((_options, command) => serve(all(command)));
 addHealthcheck(program);
-addSetup(program);
+addSetup(
+  program.command("setup").description("set up this server: asks, checks, writes settings, starts it"),
+  program,
+);
 program
   .command("migrate")
   .description("bring the database schema up to date")
@@ -79,6 +82,7 @@ program
 addStorageCommands(
   program.command("storage").description("look after stored pictures: check them, or move them elsewhere"),
 );
+addBackupCommands(program.command("backup").description("make backups, and look after them"));
 addRestore(
   program.command("restore [id]").description("bring back everything, or one account, from a backup"),
 );

@@ -9,6 +9,7 @@ const program = [process.execPath, join(import.meta.dir, "../cli/main.ts")];
 const commands = [
   "serve",
   "healthcheck",
+  "setup",
   "migrate",
   "create-user",
   "list-users",

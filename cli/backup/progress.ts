@@ -1,7 +1,7 @@
 import type { BackupProgress } from "../../src/backup/progress.ts";
 import { inWords } from "../progress-bar.ts";
 import { isInteractive } from "../terminal.ts";
-import { InterruptedError } from "../with-context.ts";
+import { interruptible } from "./interruption.ts";
 
 /** Milliseconds between two lines in a log. */
 const lineEvery = 10_000;
@@ -56,6 +56,8 @@ async function bars(): Promise<Display> {
       bar?.clear();
       bar = progress({ max: Math.max(step.total ?? 1, 1), size: 20, withGuide: false });
       bar.start(told(step));
+      // A prompt would end the process at Ctrl-C, whatever is half done; without one it is a signal like any other.
+      if (process.stdin.isTTY) process.stdin.setRawMode(false);
     },
     advance: (step, bytes) => bar?.advance(bytes, told(step)),
     end: () => bar?.clear(),
@@ -66,39 +68,34 @@ const silent: Display = { begin() {}, advance() {}, end() {} };
 
 /**
  * Shows how far work has come: a bar on a terminal, now and then a line elsewhere, nothing when quiet. A signal ends the
- * work where it next says how far it has come.
+ * work where it next says how far it has come, or sooner when it looks at the signal itself.
  * @throws InterruptedError, or what the work throws
  */
 export async function withBackupProgress<T>(
   quiet: boolean,
-  work: (progress: BackupProgress) => Promise<T>,
+  work: (progress: BackupProgress, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const display = quiet ? silent : isInteractive() ? await bars() : lines();
-  let step: Step = { name: "", total: undefined, items: undefined, bytes: 0, done: 0 };
-  let stopped = false;
-  const stop = () => {
-    stopped = true;
-  };
-  const goOn = () => {
-    if (stopped) throw new InterruptedError("Stopped. What was there before is as it was.");
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   try {
-    return await work({
-      begin(name, total, items) {
-        goOn();
-        step = { name, total, items, bytes: 0, done: 0 };
-        display.begin(step);
-      },
-      advance(bytes) {
-        goOn();
-        step.bytes += bytes;
-        step.done++;
-        display.advance(step, bytes);
-      },
-    });
+    return await interruptible((signal) => work(toldTo(display, signal), signal));
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
     display.end();
   }
+}
+
+function toldTo(display: Display, signal: AbortSignal): BackupProgress {
+  let step: Step = { name: "", total: undefined, items: undefined, bytes: 0, done: 0 };
+  return {
+    begin(name, total, items) {
+      signal.throwIfAborted();
+      step = { name, total, items, bytes: 0, done: 0 };
+      display.begin(step);
+    },
+    advance(bytes) {
+      signal.throwIfAborted();
+      step.bytes += bytes;
+      step.done++;
+      display.advance(step, bytes);
+    },
+  };
 }

@@ -1,5 +1,4 @@
 import { writeFileSync } from "node:fs";
-import type { Command } from "commander";
 import { BackupError } from "../../src/backup/error.ts";
 import type { Source } from "../../src/backup/load.ts";
 import { chooseSnapshot, type Manifest, readManifest } from "../../src/backup/manifest.ts";
@@ -97,7 +96,10 @@ async function writeEnv(source: Source, path: string): Promise<void> {
 }
 
 function tell(report: RestoreReport, { manifest }: Source, options: RestoreOptions): void {
-  if (options.json) return console.log(JSON.stringify({ ...report, createdAt: manifest.createdAt }));
+  if (options.json) {
+    console.log(JSON.stringify({ ...report, createdAt: manifest.createdAt }));
+    return;
+  }
   const { accounts, rows, pictures, missing } = report;
   const what = options.user ?? count(accounts, "account");
   console.log(
@@ -127,21 +129,4 @@ export async function restore(id: string | undefined, options: RestoreOptions): 
   } finally {
     await files.close();
   }
-}
-
-/** Adds `trailglass restore`. */
-export function addRestore(command: Command): void {
-  command
-    .option("--dir <folder>", "folder of the backups; BACKUP_DIR when not given")
-    .option("--archive <file>", "restore from an archive")
-    .option("--s3", "restore from the second copy, BACKUP_S3_BUCKET")
-    .option("--replace", "put the backup in the place of what is there")
-    .option("--user <email>", "bring back one account only; the server may run")
-    .option("--salvage", "leave out pictures that are damaged in the backup")
-    .option("--passphrase-file <file>", "file with the passphrase; BACKUP_PASSPHRASE when not given")
-    .option("--identity <file>", "file with the private key of age that opens the backup")
-    .option("--env-to <file>", "only write the env file that is in the backup to a new file")
-    .option("--yes", "do not ask")
-    .option("--json", "as JSON")
-    .action((id, _options, self: Command) => restore(id, self.optsWithGlobals()));
 }

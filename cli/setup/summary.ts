@@ -50,7 +50,7 @@ function nextSteps(plan: Plan, { isRunning, readyFile, prepared }: Outcome, runs
       ? undefined
       : `Make an account: ${commandLine(plan, "create-user", "you@example.org")}`,
     prepared.hasAccounts && config.publicUrl
-      ? "Scan this with the phone, or type the address there."
+      ? "On the phone, enter the address below, or scan it."
       : undefined,
   ].filter((step) => step !== undefined && step !== "");
   return steps.map((step, at) => `${at + 1}. ${step}`);

@@ -3,6 +3,8 @@ import { openArchive } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
 import { type CreateParts, createBackup } from "./create.ts";
 import { BackupError } from "./error.ts";
+import type { BackupFiles } from "./files.ts";
+import { InterruptibleFiles } from "./interruptible-files.ts";
 import type { Manifest } from "./manifest.ts";
 import { openPlace, type Unsealing } from "./sealing.ts";
 import { verifySnapshot } from "./verify.ts";
@@ -13,14 +15,13 @@ export interface ArchiveTarget {
   readonly force: boolean;
 }
 
-type ArchiveParts = Omit<CreateParts, "files">;
+interface ArchiveParts extends Omit<CreateParts, "files"> {
+  /** Breaks it off. */
+  readonly signal: AbortSignal;
+}
 
 /** What is encrypted to a public key can only be compared as it is. */
-async function keyOf(
-  archive: Awaited<ReturnType<typeof openArchive>>,
-  manifest: Manifest,
-  parts: ArchiveParts,
-) {
+async function keyOf(archive: BackupFiles, manifest: Manifest, parts: ArchiveParts) {
   const mayOpen = manifest.encryption?.kind === "passphrase";
   return mayOpen ? openPlace(archive, { passphrase: parts.sealing.passphrase }) : null;
 }
@@ -28,9 +29,10 @@ async function keyOf(
 /** Reads again what was written. @throws BackupError unwritable */
 async function requireWhole(path: string, manifest: Manifest, parts: ArchiveParts): Promise<void> {
   const archive = await openArchive(path);
+  const files = new InterruptibleFiles(archive, parts.signal);
   try {
-    const key: Unsealing | null = await keyOf(archive, manifest, parts);
-    const { findings } = await verifySnapshot(archive, manifest.id, { key, progress: parts.progress });
+    const key: Unsealing | null = await keyOf(files, manifest, parts);
+    const { findings } = await verifySnapshot(files, manifest.id, { key, progress: parts.progress });
     if (findings.length === 0) return;
     throw new BackupError("unwritable", `The disk does not give back what was written to ${path}`);
   } finally {
@@ -47,7 +49,7 @@ export async function createArchive(parts: ArchiveParts, { path, force }: Archiv
     throw new BackupError("refused", `${path} is there already: --force replaces it`);
   const writer = await ArchiveWriter.begin(path);
   try {
-    const manifest = await createBackup({ ...parts, files: writer });
+    const manifest = await createBackup({ ...parts, files: new InterruptibleFiles(writer, parts.signal) });
     await writer.seal();
     await requireWhole(writer.partial, manifest, parts);
     await writer.publish();

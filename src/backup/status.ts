@@ -2,7 +2,7 @@ import { z } from "zod";
 import { program } from "../version.ts";
 import { type BackupFiles, readText, streamOf } from "./files.ts";
 import { LocalFiles } from "./local-files.ts";
-import { folderOf, isComplete, listSnapshots, readManifest } from "./manifest.ts";
+import { folderOf, isComplete, listSnapshots, type Manifest, readManifest } from "./manifest.ts";
 
 /** What was found out about a snapshot later; a file beside it says so. */
 export type Proof = "verified" | "proven";
@@ -47,15 +47,17 @@ async function lastProof(files: BackupFiles, ids: readonly string[], kind: Proof
   return times.length > 0 ? new Date(Math.max(...times)) : null;
 }
 
+/** Bytes of a backup's own files and of all pictures that it names. */
+export function sizeOf({ tables, objects }: Manifest): number {
+  const sizes = [...tables.map(({ file }) => file.size), ...objects.map(({ size }) => size)];
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 async function readNewest(files: BackupFiles, ids: readonly string[]): Promise<BackupStatus["newest"]> {
   for (const id of ids.toReversed()) {
     const manifest = await readManifest(files, id).catch(() => null);
     if (!manifest) continue;
-    const sizes = [
-      ...manifest.tables.map(({ file }) => file.size),
-      ...manifest.objects.map(({ size }) => size),
-    ];
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    const bytes = sizeOf(manifest);
     return { id, createdAt: new Date(manifest.createdAt), complete: isComplete(manifest), bytes };
   }
   return null;

@@ -81,7 +81,7 @@ describe("setup --yes in an empty folder", () => {
       const deviceId = crypto.randomUUID();
       const answer = await fetch(`http://127.0.0.1:${port}/api/v1/auth/login`, {
         method: "POST",
-        headers: { "Content-Type": "application/json", "X-Device-ID": deviceId },
+        headers: { "Content-Type": "application/json", "X-Device-ID": deviceId, "X-App-Version": "1.0.0" },
         body: JSON.stringify({
           email: "ada@example.org",
           password: "a good password",
