@@ -2,7 +2,7 @@ import type { Group } from "./env-file.ts";
 
 /** What a new env file begins with. */
 export const head = `# Settings of Trailglass, made by "trailglass setup". Change what you like: setup keeps what it was not asked about.
-# All settings there are: docs/ENVIRONMENT_VARIABLES.md. After a change, restart the server.`;
+# "trailglass config show" lists all settings there are. After a change, restart the server.`;
 
 /** The settings that setup writes, in the order of the file. */
 export const groups: readonly Group[] = [

@@ -27,8 +27,14 @@ export function treeOf(pid: number): number[] {
   return found;
 }
 
-/** Resident memory of a process in bytes, cheap enough to be asked often. */
-const residentOf = (pid: number) => Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+/** Resident memory of a process in bytes, cheap enough to be asked often; none of one that has ended. */
+function residentOf(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  } catch {
+    return 0;
+  }
+}
 
 /**
  * Does something and watches how far a process' resident memory rises meanwhile over what it was before.
