@@ -54,7 +54,7 @@ function readHead(text: string): { status: number; headers: Headers } | null {
   return { status, headers };
 }
 
-/** A gateway that says so has let the body pass, and then lost the server, which does not read what it refuses. */
+/** A gateway that says so has let the body pass, and then lost the server: one that closes without reading it to its end. */
 const isGatewayError = (status: number) => status >= 502 && status <= 504;
 
 function offerOnce(base: string, size: number): Promise<BodyOutcome> {

@@ -55,6 +55,6 @@ export async function* readMultipart(request: Request): AsyncGenerator<Part, voi
       yield { ...readDisposition(headers.get("content-disposition")), headers, body: bodyOf(reader, part) };
     }
   } finally {
-    await reader.close();
+    reader.close();
   }
 }

@@ -89,9 +89,9 @@ export class PartReader {
     });
   }
 
-  /** Lets go of a body that may not have been read to its end. */
-  async close(): Promise<void> {
-    if (!this.#ended) await this.#source?.cancel().catch(() => {});
+  /** Lets go of a body that may not have been read to its end. Its rest is left to whoever answers the request. */
+  close(): void {
+    this.#source?.releaseLock();
   }
 
   /** One after the other: a body that was given up may still be waiting for bytes. */

@@ -6,7 +6,9 @@ import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
 import { findClient } from "./proxy.ts";
+import { bulkBody } from "./read.ts";
 import { type RequestState, type RequestStates, requestIdOf } from "./request-state.ts";
+import { type Patience, patienceFor, UnreadBodies } from "./unread-body.ts";
 
 export interface ServerParts {
   readonly config: Config;
@@ -14,6 +16,8 @@ export interface ServerParts {
   readonly requests: RequestStates;
   /** Answers a request; throws for nothing but defects. */
   readonly handle: (request: Request) => Promise<Response>;
+  /** With bodies of requests that are answered before they were read. */
+  readonly patience?: Patience;
 }
 
 export interface RunningServer {
@@ -83,18 +87,20 @@ function withoutBody(response: Response): Response {
 }
 
 /** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
-function createFetch(parts: ServerParts) {
+function createFetch(parts: ServerParts, unread: UnreadBodies) {
   const { config, log, requests } = parts;
   return async (received: Request, server: Server<undefined>): Promise<Response> => {
     const startedAt = performance.now();
     const peer = server.requestIP(received)?.address ?? "";
-    const request = asGet(withAddress(received));
+    const addressed = withAddress(received);
+    const request = asGet(addressed);
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
     const state: RequestState = { id: requestIdOf(request.headers), client };
     requests.set(request, state);
     const path = new URL(request.url).pathname;
     const answered = await answer(parts, request, path, state);
     const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
+    if (!(await unread.readAway(addressed))) response.headers.set("Connection", "close");
     log.info(
       {
         requestId: state.id,
@@ -149,6 +155,8 @@ function readTls({ tlsCertFile, tlsKeyFile }: Config) {
  */
 export function listen(parts: ServerParts): RunningServer {
   const { config } = parts;
+  const largestBody = Math.max(config.maxPhotoBytes, bulkBody);
+  const unread = new UnreadBodies(parts.patience ?? patienceFor(largestBody));
   const tls = readTls(config);
   let server: Server<undefined>;
   try {
@@ -161,7 +169,7 @@ export function listen(parts: ServerParts): RunningServer {
       idleTimeout: 120,
       // Each route has its own limit, and answers in our shape; the runtime would close without a word.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: createFetch(parts),
+      fetch: createFetch(parts, unread),
       ...tls,
     });
   } catch (error) {
@@ -170,6 +178,7 @@ export function listen(parts: ServerParts): RunningServer {
   return {
     url: server.url.href.replace(/\/$/, ""),
     async stop(seconds = 10) {
+      unread.stop();
       await Promise.race([server.stop(), Bun.sleep(seconds * 1000)]);
       await server.stop(true);
     },

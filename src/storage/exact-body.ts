@@ -9,6 +9,7 @@ export class ExactBody {
   /** What was wrong with the body. Storages may tell of it in words of their own. */
   failure: AppError | undefined;
   #left: number;
+  readonly #source: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   /**
    * @param size bytes
@@ -19,27 +20,30 @@ export class ExactBody {
     if (announced > size) throw tooLarge(size);
     if (announced < size) throw tooSmall(size);
     this.#left = size;
-    const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+    this.#source = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          const chunk = await this.#next(reader, size);
+          const chunk = await this.#next(size);
           if (chunk) controller.enqueue(chunk);
           else controller.close();
         },
-        cancel: (reason) => reader?.cancel(reason),
       },
       { highWaterMark: 0 },
     );
   }
 
-  async #next(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, size: number) {
-    const chunk = await reader?.read().catch(() => this.#fail(invalid({ body: "did not arrive whole" })));
+  /** Lets go of the request's body. What was not read of it is left to whoever answers the request. */
+  close(): void {
+    this.#source?.releaseLock();
+  }
+
+  async #next(size: number) {
+    const chunk = await this.#source
+      ?.read()
+      .catch(() => this.#fail(invalid({ body: "did not arrive whole" })));
     this.#left -= chunk?.value?.byteLength ?? 0;
-    if (this.#left < 0) {
-      void reader?.cancel().catch(() => {});
-      this.#fail(tooLarge(size));
-    }
+    if (this.#left < 0) this.#fail(tooLarge(size));
     if ((!chunk || chunk.done) && this.#left > 0) this.#fail(tooSmall(size));
     return chunk?.value;
   }

@@ -35,8 +35,9 @@ export async function fingerprintOf(stream: AsyncIterable<Uint8Array>): Promise<
 /** A stream that fails before its end unless its bytes are those that were promised: whoever stores it keeps nothing. */
 export class PromisedBytes {
   readonly stream: ReadableStream<Uint8Array>;
-  /** Why it failed, if it did; storages may tell of it in words of their own. */
+  /** Why it failed, if it did; storages may tell of it in words of their own. Who is not read to the end has not failed. */
   failure: Error | undefined;
+  #isAbandoned = false;
   #left: number;
   readonly #hasher = new Bun.CryptoHasher("sha256");
 
@@ -53,7 +54,10 @@ export class PromisedBytes {
           if (piece) controller.enqueue(piece);
           else controller.close();
         },
-        cancel: (reason) => reader.cancel(reason),
+        cancel: (reason) => {
+          this.#isAbandoned = true;
+          return reader.cancel(reason);
+        },
       },
       { highWaterMark: 0 },
     );
@@ -72,7 +76,7 @@ export class PromisedBytes {
   }
 
   #fail(error: Error): never {
-    this.failure = error;
+    if (!this.#isAbandoned) this.failure = error;
     throw error;
   }
 }

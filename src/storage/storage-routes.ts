@@ -51,6 +51,7 @@ async function receive(request: Request, { db, storage, signedUrls }: StorageCon
   } catch (error) {
     throw body.failure ?? error;
   } finally {
+    body.close();
     await announceAgain(db, key);
   }
   // As S3 answers: phones do not know which of the two they talk to.
