@@ -8,10 +8,13 @@ const collectedEvery = 64 * 1024 * 1024;
 export class Garbage {
   #bytes = 0;
 
+  /** @param every bytes after which to collect: fewer where they come in many small pieces */
+  constructor(private readonly every = collectedEvery) {}
+
   /** So many bytes have been here, and are on their way. */
   note(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < collectedEvery) return;
+    if (this.#bytes < this.every) return;
     this.#bytes = 0;
     Bun.gc(true);
   }

@@ -1,9 +1,13 @@
 import type { Readable, Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
+import { Garbage } from "../garbage.ts";
 import { driverOf, type Transaction } from "./client.ts";
 
 /** Bytes that are handed over at once: the driver brings a table row by row. */
 const pieceSize = 256 * 1024;
+
+/** Bytes of rows after which what they came in is collected: each row is an object larger than itself. */
+const collectedEvery = 16 * 1024 * 1024;
 
 /**
  * The answer of a `COPY … TO STDOUT`, as fast as it is taken. Whoever stops early leaves the transaction usable: the
@@ -22,7 +26,9 @@ export async function* copyOut(tx: Transaction, statement: string): AsyncGenerat
 async function* inPieces(rows: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
   let piece = Buffer.allocUnsafe(pieceSize);
   let filled = 0;
+  const garbage = new Garbage(collectedEvery);
   for await (const row of rows) {
+    garbage.note(row.length);
     if (filled + row.length > pieceSize && filled > 0) {
       yield piece.subarray(0, filled);
       piece = Buffer.allocUnsafe(Math.max(pieceSize, row.length));
