@@ -56,9 +56,18 @@ function exitCodeOf(error: unknown): number | null {
   return exitCodes.find(([type]) => error instanceof type)?.[1] ?? null;
 }
 
+/** What the machine does not give, whoever asks: room, permission, files at once. Not a defect of the program. */
+const ofMachine = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EMFILE", "ENFILE", "EIO"];
+
+/** Exit code for a file that cannot be made or written. */
+const cannotCreate = 73;
+
+const isOfMachine = (error: unknown): error is Error =>
+  error instanceof Error && ofMachine.includes(String((error as { code?: unknown }).code));
+
 /** Prints one clear line for an error that was foreseen, the whole of one that was not; returns the exit code. */
 export function explainFailure(error: unknown): number {
-  const code = exitCodeOf(error);
+  const code = exitCodeOf(error) ?? (isOfMachine(error) ? cannotCreate : null);
   if (code !== null) console.error(`trailglass: ${(error as Error).message}`);
   else console.error("trailglass: unexpected error\n", error);
   return code ?? 70;

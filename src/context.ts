@@ -8,12 +8,15 @@ import { Passwords } from "./accounts/passwords.ts";
 import { Registration } from "./accounts/registration.ts";
 import { Sessions } from "./accounts/sessions.ts";
 import { loadSigningKeys } from "./accounts/signing-keys.ts";
+import { backupDir } from "./backup/places.ts";
+import { BackupWatch } from "./backup/watch.ts";
 import type { Config } from "./config/config.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
 import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
+import type { BackupLookout } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
 import { createRegistry } from "./journal/registry.ts";
@@ -50,6 +53,8 @@ export interface Context extends Photos {
   readonly address: PublicAddress;
   readonly storage: ObjectStorage;
   readonly signedUrls: SignedUrls;
+  /** How it stands with the backups. */
+  readonly backups: BackupLookout;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -180,6 +185,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     requests: new RequestStates(),
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),
+    backups: new BackupWatch(backupDir(config)),
     dispose: () => opened.disposeAsync(),
   };
 }

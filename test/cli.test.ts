@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
@@ -18,6 +18,8 @@ const commands = [
   "delete-user",
   "rotate-keys",
   "storage",
+  "backup",
+  "restore",
   "doctor",
   "config",
   "completions",
@@ -145,6 +147,26 @@ describe("the env file", () => {
     expect((await run(["--config", path, "migrate"], { PORT: "81" })).code).toBe(0);
     expect((await run(["migrate"], { TRAILGLASS_CONFIG: path, APP_PORT: "81" })).code).toBe(0);
   });
+
+  test("that is no text in UTF-8 is refused, as all of it would be passed over", async () => {
+    const path = write("windows.env", Buffer.from("\ufeffAPP_PORT=81\r\n", "utf16le").toString("latin1"));
+    const { code, err } = await run(["config", "check", "--config", path]);
+    expect(code).toBe(78);
+    expect(err).toContain("windows.env is no text in UTF-8");
+  });
+
+  test("in a usual place that cannot be looked at is not taken for none", async () => {
+    const link = join(folder, "trailglass.env");
+    symlinkSync("trailglass.env", link);
+    try {
+      const { code, err } = await run(["list-users"]);
+      expect(code).toBe(78);
+      expect(err).toContain("./trailglass.env cannot be read (ELOOP)");
+      expect(leftBehind()).toEqual([]);
+    } finally {
+      rmSync(link);
+    }
+  });
 });
 
 describe("a database that cannot be reached is exit 69", () => {
@@ -188,7 +210,8 @@ describe("a database that cannot be reached is exit 69", () => {
 });
 
 test("the commands of this test are all there are", async () => {
-  const source = await Bun.file(join(import.meta.dir, "../cli/program.ts")).text();
+  const files = ["program.ts", "healthcheck.ts"].map((name) => join(import.meta.dir, "../cli", name));
+  const source = (await Promise.all(files.map((path) => Bun.file(path).text()))).join("\n");
   const declared = [...source.matchAll(/\.command\("([a-z-]+)/g)].map(([, name]) => name as string);
   expect(declared.sort()).toEqual([...commands].sort());
 });

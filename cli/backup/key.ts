@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { BackupError } from "../../src/backup/error.ts";
 import type { BackupFiles } from "../../src/backup/files.ts";
 import type { Manifest } from "../../src/backup/manifest.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -41,7 +42,9 @@ export async function readKey(
   wish: KeyWish,
 ): Promise<string | null> {
   if (encryption === null) return null;
-  const { openPlace } = await import("../../src/backup/sealing.ts");
+  const { isKeyOf, openPlace } = await import("../../src/backup/sealing.ts");
   const identity = wish.identity === undefined ? undefined : readIdentity(wish.identity);
-  return openPlace(files, { passphrase: passphraseOf(config, wish), identity });
+  const key = await openPlace(files, { passphrase: passphraseOf(config, wish), identity });
+  if (await isKeyOf(encryption, key)) return key;
+  throw new BackupError("sealed", `The backup was made for another key: ${encryption.recipient}`);
 }

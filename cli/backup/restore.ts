@@ -91,7 +91,14 @@ async function confirm({ id, createdAt }: Manifest, options: RestoreOptions): Pr
 async function writeEnv(source: Source, path: string): Promise<void> {
   const text = await readEnv(source.files, source.manifest, source.key);
   if (text === null) throw new BackupError("refused", `The backup ${source.manifest.id} holds no env file`);
-  writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+  try {
+    writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw new CommandError(
+      code === "EEXIST" ? `${path} is there already` : `${path} cannot be written (${code})`,
+    );
+  }
   console.log(`Wrote the env file to ${path}.`);
 }
 

@@ -9,8 +9,10 @@ import {
 } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { Readable } from "node:stream";
 import { ZipArchive } from "archiver";
 import { tryLockExclusively } from "../database/embedded/libc.ts";
+import { Garbage } from "../garbage.ts";
 import { sync } from "../storage/disk-writes.ts";
 import type { Fingerprint } from "../storage/fingerprint.ts";
 import { BackupError } from "./error.ts";
@@ -24,6 +26,7 @@ import { inDiskWords, writeDown } from "./local-files.ts";
 export class ArchiveWriter implements BackupFiles {
   readonly #zip = new ZipArchive({ store: true, forceZip64: true });
   readonly #out: WriteStream;
+  readonly #garbage = new Garbage();
   /** Rejects when the archive cannot be written to. */
   readonly #broken = Promise.withResolvers<never>();
   #last: Promise<unknown> = Promise.resolve();
@@ -67,8 +70,8 @@ export class ArchiveWriter implements BackupFiles {
   async #add(name: string, body: ReadableStream<Uint8Array>): Promise<Fingerprint> {
     const piece = `${this.place}.piece`;
     try {
-      const written = await writeDown(this.place, piece, body);
-      const source = createReadStream(piece);
+      const written = await writeDown(this.place, piece, body, this.#garbage);
+      const source = Readable.from(this.#noted(createReadStream(piece)), { objectMode: false });
       source.on("error", this.#broken.reject);
       const added = once(this.#zip, "entry");
       added.catch(() => {});
@@ -77,6 +80,13 @@ export class ArchiveWriter implements BackupFiles {
       return written;
     } finally {
       await rm(piece, { force: true }).catch(() => {});
+    }
+  }
+
+  async *#noted(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const piece of pieces) {
+      this.#garbage.note(4 * piece.byteLength);
+      yield piece;
     }
   }
 

@@ -45,7 +45,7 @@ async function newId(files: BackupFiles, now: Date): Promise<string> {
   const id = `${now.toISOString().slice(0, 19).replaceAll(":", "-")}Z`;
   const taken = await listSnapshots(files);
   if (!taken.includes(id)) return id;
-  await Bun.sleep(1000);
+  await Bun.sleep(1000 - (Date.now() % 1000));
   return newId(files, new Date());
 }
 
@@ -95,18 +95,29 @@ async function dumpTables(tx: Transaction, head: Instant["head"], parts: CreateP
   return entries;
 }
 
+async function readAll(tx: Transaction, parts: CreateParts, sealing: Sealing | null): Promise<Instant> {
+  await requireAlone(tx);
+  await useCopyFormat(tx);
+  const head = await readHead(tx, parts.files, sealing);
+  parts.progress?.begin("Copying the database");
+  return { head, tables: await dumpTables(tx, head, parts), wanted: await listWanted(tx) };
+}
+
 /** Everything that the database says, and which objects it names, from one snapshot of it. */
-function readInstant(parts: CreateParts, sealing: Sealing | null): Promise<Instant> {
-  return parts.db.transaction(
-    async (tx) => {
-      await requireAlone(tx);
-      await useCopyFormat(tx);
-      const head = await readHead(tx, parts.files, sealing);
-      parts.progress?.begin("Copying the database");
-      return { head, tables: await dumpTables(tx, head, parts), wanted: await listWanted(tx) };
-    },
-    { isolationLevel: "repeatable read", accessMode: "read only" },
-  );
+async function readInstant(parts: CreateParts, sealing: Sealing | null): Promise<Instant> {
+  let reading: Promise<Instant> | undefined;
+  try {
+    return await parts.db.transaction(
+      (tx) => {
+        reading = readAll(tx, parts, sealing);
+        return reading;
+      },
+      { isolationLevel: "repeatable read", accessMode: "read only" },
+    );
+  } finally {
+    // Of a connection that broke we hear before the file that was being written has been taken away.
+    await reading?.catch(() => {});
+  }
 }
 
 async function backUpEnv(head: Instant["head"], { files, env }: CreateParts): Promise<Manifest["env"]> {

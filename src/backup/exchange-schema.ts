@@ -7,6 +7,15 @@ export const restoreSchema = "trailglass_restore";
 /** Where what was in use stays until the end. */
 const replacedSchema = "trailglass_replaced";
 
+/** Seconds to wait for somebody who looks into the tables, in psql for example. */
+const patience = 30;
+
+/**
+ * Versions that no phone can have seen: above the backup's highest by more than any account makes in the time between
+ * backups (sync.md, Restore).
+ */
+export const counterLift = 1_000_000;
+
 /** Removes what an interrupted restore has left, and makes an empty schema. @throws BackupError refused */
 export async function makeRestoreSchema(db: Database): Promise<void> {
   await dropRestoreSchema(db);
@@ -76,18 +85,39 @@ async function releaseReplaced(tx: Transaction): Promise<void> {
   }
 }
 
+/** Phones may have seen more than the backup's counters with their lift: what is replaced may have been lifted itself. */
+async function passReplaced(tx: Transaction): Promise<void> {
+  if (!(await hasColumn(tx, replacedSchema, "sync_versions", "version"))) return;
+  await tx.execute(
+    sql.raw(`
+    UPDATE sync_versions s SET version = o.version + ${counterLift} FROM ${replacedSchema}.sync_versions o
+    WHERE o.user_id = s.user_id AND o.version > s.version`),
+  );
+}
+
+/** What has to hold, or nothing is exchanged. */
+export interface ExchangeChecks {
+  /** On what is in use. */
+  before(tx: Transaction): Promise<void>;
+  /** When nobody else can reach the tables any more. */
+  held(tx: Transaction): Promise<void>;
+}
+
 /**
  * Puts what was restored in the place of what is in use, in one transaction: there is always one or the other. What it
- * replaces is dropped when that is done.
+ * replaces stays beside it, for `dropRestoreSchema`.
  */
-export async function exchangeSchemas(db: Database): Promise<void> {
+export async function exchangeSchemas(db: Database, checks: ExchangeChecks): Promise<void> {
   await db.transaction(async (tx) => {
+    await tx.execute(sql.raw(`SET LOCAL lock_timeout = '${patience}s'`));
+    await checks.before(tx);
     const [row] = await tx.execute<{ inUse: string }>(sql`SELECT current_schema() AS "inUse"`);
     const inUse = row?.inUse ?? "public";
     await tx.execute(sql.raw(`CREATE SCHEMA ${replacedSchema}`));
     await moveAll(tx, await listMoves(tx, inUse, replacedSchema));
+    await checks.held(tx);
     await moveAll(tx, await listMoves(tx, restoreSchema, inUse));
+    await passReplaced(tx);
     await releaseReplaced(tx);
   });
-  await dropRestoreSchema(db);
 }

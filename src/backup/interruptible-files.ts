@@ -4,16 +4,15 @@ import type { BackupFiles, FileInfo } from "./files.ts";
 /** Hands a stream on until somebody breaks it off: it fails then, and its source is told. */
 function untilAborted(source: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
   const reader = source.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  aborted.catch(() => reader.cancel(signal.reason)).catch(() => {});
+  // Ends a read that waits, too. No race of promises: the one that never ends would keep every piece that won.
+  const abort = () => void reader.cancel(signal.reason).catch(() => {});
   signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
   const done = () => signal.removeEventListener("abort", abort);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { value } = await Promise.race([reader.read(), aborted]);
+        const { value } = await reader.read();
+        signal.throwIfAborted();
         if (value) return controller.enqueue(value);
         done();
         controller.close();

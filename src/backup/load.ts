@@ -3,8 +3,10 @@ import { migrations } from "../../migrations/index.ts";
 import type { Database, DatabaseClient, Transaction } from "../database/client.ts";
 import { copyIn } from "../database/copy.ts";
 import { migrate } from "../database/migrator.ts";
+import { codeOf } from "../database/sqlstate.ts";
 import { fingerprintTable, useCopyFormat } from "./dump.ts";
 import { BackupError } from "./error.ts";
+import { counterLift } from "./exchange-schema.ts";
 import type { BackupFiles } from "./files.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
 import type { BackupProgress } from "./progress.ts";
@@ -33,11 +35,33 @@ export function requireKnownSchema({ id, schema, program }: Manifest): void {
 const bytesOf = ({ tables: entries }: Manifest) =>
   entries.reduce((sum, { content }) => sum + content.size, 0);
 
+/** Tells of every piece that passes: the table of points may be as large as all others together. */
+async function* told(pieces: AsyncIterable<Uint8Array>, { progress }: Source): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    yield piece;
+    progress?.advance(piece.byteLength);
+  }
+}
+
 async function loadTable(tx: Transaction, entry: TableEntry, source: Source): Promise<void> {
   const columns = entry.columns.map((name) => `"${name}"`).join(", ");
   const rows = await openTable(source.files, source.manifest, entry, source.key);
-  await copyIn(tx, `COPY ${entry.name} (${columns}) FROM STDIN`, rows);
-  source.progress?.advance(entry.content.size);
+  await copyIn(tx, `COPY ${entry.name} (${columns}) FROM STDIN`, told(rows, source));
+}
+
+/** Data exceptions (class 22) and integrity constraint violations (23). Source: PostgreSQL documentation, appendix A. */
+const unfit = /^(22|23)/;
+
+/** @throws BackupError damaged, when the database does not take the rows */
+async function fitting(entry: TableEntry, { manifest }: Source, load: () => Promise<void>): Promise<void> {
+  try {
+    await load();
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === undefined || !unfit.test(code)) throw cause;
+    const message = `The rows of ${entry.name} in the backup ${manifest.id} do not fit together (${code})`;
+    throw new BackupError("damaged", message, { cause });
+  }
 }
 
 /**
@@ -48,15 +72,17 @@ async function loadTable(tx: Transaction, entry: TableEntry, source: Source): Pr
 export async function loadTables(db: Database, source: Source): Promise<void> {
   const { manifest, progress } = source;
   requireKnownSchema(manifest);
-  progress?.begin("Filling the database", bytesOf(manifest), manifest.tables.length);
+  progress?.begin("Filling the database", bytesOf(manifest));
   await migrate(db, migrations.slice(0, manifest.schema));
   for (const { name } of tables) {
     const entry = manifest.tables.find((candidate) => candidate.name === name);
     if (!entry) continue;
-    await db.transaction(async (tx) => {
-      await useCopyFormat(tx);
-      await loadTable(tx, entry, source);
-    });
+    await fitting(entry, source, () =>
+      db.transaction(async (tx) => {
+        await useCopyFormat(tx);
+        await loadTable(tx, entry, source);
+      }),
+    );
   }
 }
 
@@ -90,12 +116,6 @@ async function requireCounts(db: Database, { tables: entries }: Manifest): Promi
       throw new BackupError("damaged", `The table ${name} got ${found?.rows} rows instead of ${rows}`);
   }
 }
-
-/**
- * Versions that no phone can have seen: above the backup's highest by more than any account makes in the time between
- * backups (sync.md, Restore).
- */
-export const counterLift = 1_000_000;
 
 /** Phones are told that this is another life of the database, and nothing that comes now is below what they saw. */
 async function liftCounters(tx: Transaction): Promise<void> {

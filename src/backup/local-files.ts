@@ -1,10 +1,12 @@
-import { closeSync, openSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { closeSync, constants, openSync } from "node:fs";
+import { open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { tryLockExclusively } from "../database/embedded/libc.ts";
+import { Garbage } from "../garbage.ts";
 import { codeOf } from "../storage/disk-errors.ts";
 import { sync, writeAll } from "../storage/disk-writes.ts";
 import { type Fingerprint, fingerprintOf, isSame } from "../storage/fingerprint.ts";
+import { createOwnFile, makeOwnFolders } from "../storage/ownership.ts";
 import { abandon, cut } from "../storage/pieces.ts";
 import { BackupError } from "./error.ts";
 import type { BackupFiles, FileInfo } from "./files.ts";
@@ -17,14 +19,17 @@ const partial = ".partial";
 
 /** Backups in a folder. Nobody but its owner can read what is in it. */
 export class LocalFiles implements BackupFiles {
+  readonly #garbage = new Garbage();
+
   constructor(readonly place: string) {}
 
   async write(name: string, body: ReadableStream<Uint8Array>): Promise<Fingerprint> {
     const path = this.#pathOf(name);
     try {
       await this.#inWords(() => makeFolders(dirname(path)));
-      const written = await writeDown(this.place, path + partial, body);
+      const written = await writeDown(this.place, path + partial, body, this.#garbage);
       await this.#inWords(() => settle(path, written));
+      this.#garbage.note(2 * written.size);
       return written;
     } catch (error) {
       abandon(body);
@@ -52,7 +57,7 @@ export class LocalFiles implements BackupFiles {
   async lock(): Promise<() => Promise<void>> {
     const fd = await this.#inWords(async () => {
       await makeFolders(this.place);
-      return openSync(join(this.place, "lock"), "a", 0o600);
+      return openLock(join(this.place, "lock"));
     });
     if (tryLockExclusively(fd)) return async () => closeSync(fd);
     closeSync(fd);
@@ -103,22 +108,27 @@ export async function inDiskWords<T>(place: string, work: () => Promise<T>): Pro
 
 /**
  * Writes a stream to a file and waits until it is on disk.
- * @param place what is said to be full or out of order
+ * @param place what is said to be full or out of order @param garbage told of what passes
  * @throws BackupError unwritable; what the body throws is thrown as it is: it says nothing about this disk
  */
 export async function writeDown(
   place: string,
   path: string,
   body: ReadableStream<Uint8Array>,
+  garbage: Garbage,
 ): Promise<Fingerprint> {
   const hasher = new Bun.CryptoHasher("sha256");
   let size = 0;
-  const handle = await inDiskWords(place, () => open(path, "w", 0o600));
+  const handle = await inDiskWords(place, async () => {
+    await rm(path, { force: true });
+    return createOwnFile(path);
+  });
   try {
     for await (const { bytes } of cut(body, pieceSize)) {
       hasher.update(bytes);
       await inDiskWords(place, () => writeAll(handle, bytes));
       size += bytes.byteLength;
+      garbage.note(2 * bytes.byteLength);
     }
     await inDiskWords(place, () => handle.sync());
   } finally {
@@ -134,18 +144,41 @@ async function settle(path: string, written: Fingerprint): Promise<void> {
   await sync(dirname(path));
 }
 
+/** The bytes of a file. All pieces share their memory: each is good until the next one is asked for. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(pieceSize);
+  const handle = await open(path, "r");
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, pieceSize);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Whoever reads it again now finds what was written. @throws BackupError unwritable */
 async function requireSame(path: string, written: Fingerprint): Promise<void> {
-  const found = await fingerprintOf(Bun.file(path).stream());
+  const found = await fingerprintOf(piecesOf(path));
   if (!isSame(found, written))
     throw new BackupError("unwritable", `The disk does not give back what was written to ${path}`);
 }
 
+/** Opens the file that the lock is on, and makes it where there is none. A link in its place leads elsewhere. */
+async function openLock(path: string): Promise<number> {
+  try {
+    await (await createOwnFile(path)).close();
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  return openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+}
+
 /** Makes folders that only their owner can look into, and writes their names down. */
 async function makeFolders(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
-  for (let folder = path; made !== undefined && folder.length >= made.length; folder = dirname(folder))
-    await sync(dirname(folder));
+  for (const folder of await makeOwnFolders(path)) await sync(dirname(folder));
 }
 
 /** Removes folders that have become empty, up to the place itself. */

@@ -83,11 +83,13 @@ export const objectName = (backup: Pick<Manifest, "encryption">, sha256: string)
 /** The same in the form of sha256sum(1), so that it can be checked by hand. */
 const sumName = (id: string): string => `${manifestName(id)}.sha256`;
 
+const sumText = (sha256: string) => `${sha256}  manifest.json\n`;
+
 /** Writes the manifest: from now on the snapshot is there. */
 export async function writeManifest(files: BackupFiles, content: Manifest): Promise<void> {
   const text = `${JSON.stringify(content, null, 1)}\n`;
   const { sha256 } = await fingerprintOf(streamOf(text));
-  await files.write(sumName(content.id), streamOf(`${sha256}  manifest.json\n`));
+  await files.write(sumName(content.id), streamOf(sumText(sha256)));
   await files.write(manifestName(content.id), streamOf(text));
 }
 
@@ -100,7 +102,7 @@ export async function readManifest(files: BackupFiles, id: string): Promise<Mani
   if (text === null) throw new BackupError("damaged", `There is no backup ${id} in ${files.place}`);
   const sum = await readText(files, sumName(id));
   const found = await fingerprintOf(streamOf(text));
-  if (sum?.slice(0, 64) !== found.sha256)
+  if (sum !== sumText(found.sha256))
     throw new BackupError("damaged", `The manifest of the backup ${id} is damaged`);
   const content = JSON.parse(text);
   if (content.format > 1)

@@ -3,10 +3,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { connect, type Database } from "../database/client.ts";
-import { layOut } from "../database/embedded/layout.ts";
+import { chooseAccount } from "../database/embedded/account.ts";
+import { openClusterFolder } from "../database/embedded/cluster-folder.ts";
+import { layOut, statIfPresent } from "../database/embedded/layout.ts";
 import { tryLockExclusively } from "../database/embedded/libc.ts";
 import { runtimePlaces } from "../database/embedded/runtime.ts";
 import { startEmbeddedPostgres } from "../database/embedded/server.ts";
+import { clearTheWay } from "../database/embedded/takeover.ts";
 import type { Log } from "../log.ts";
 import { BackupError } from "./error.ts";
 import { compareTables, loadTables, requireKnownSchema, type Source, settleRestored } from "./load.ts";
@@ -61,12 +64,25 @@ function takeTurn(dataDir: string): () => void {
   throw new BackupError("busy", "Another backup is being rehearsed");
 }
 
+/** Ends what a rehearsal that was killed has left running, and removes its folder. */
+async function clear(folder: string, log: Log): Promise<void> {
+  const layout = layOut(folder);
+  if (statIfPresent(layout.cluster)) {
+    const cluster = openClusterFolder(layout.cluster, chooseAccount(layout), log);
+    try {
+      await clearTheWay(cluster, log);
+    } finally {
+      cluster.close();
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
+}
+
 async function inScratchDatabase(parts: RehearseParts, work: (db: Database) => Promise<void>): Promise<void> {
   const folder = join(parts.dataDir, "rehearsal");
   const release = takeTurn(parts.dataDir);
   try {
-    // What a rehearsal has left that was cut off.
-    await rm(folder, { recursive: true, force: true });
+    await clear(folder, parts.log);
     const runtime = runtimePlaces(layOut(parts.dataDir));
     const server = await startEmbeddedPostgres({ dataDir: folder, log: parts.log, runtime });
     const { path, user, database } = server.connection;

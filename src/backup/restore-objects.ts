@@ -10,10 +10,6 @@ import { openObject } from "./read-snapshot.ts";
 /** Objects that are restored at once. */
 const atOnce = 4;
 
-async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
-}
-
 /** What an earlier attempt has brought, or what was never lost, is not brought again. */
 async function isThere(storage: ObjectStorage, key: string, entry: ObjectEntry): Promise<boolean> {
   if ((await storage.stat(key))?.size !== entry.size) return false;
@@ -28,6 +24,26 @@ async function bring(storage: ObjectStorage, key: string, entry: ObjectEntry, so
   await storage.put(key, body, entry);
 }
 
+/** What file systems and Postgres call a disk without room. */
+const fullCodes = new Set<unknown>(["ENOSPC", "EDQUOT", "53100"]);
+
+function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return fullCodes.has((error as { code?: unknown }).code) || isFull(error.cause);
+}
+
+/** @throws BackupError unwritable, when there is no room; else what the work throws */
+async function withRoom(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!isFull(cause)) throw cause;
+    const message =
+      "The disk where pictures go is full: make room, then run the same again, it goes on there";
+    throw new BackupError("unwritable", message, { cause });
+  }
+}
+
 /**
  * Puts objects of a backup into a storage, each compared with its hash on the way.
  * @param keyOf where in the storage an object goes
@@ -39,13 +55,13 @@ export async function restoreObjects(
   source: Source,
   keyOf: (entry: ObjectEntry) => string = ({ key }) => key,
 ): Promise<void> {
-  await requireAnswers(storage);
+  await withRoom(() => requireAnswers(storage));
   const total = objects.reduce((sum, { size }) => sum + size, 0);
   source.progress?.begin("Bringing back pictures", total, objects.length);
-  await whileItAnswers(storage, () =>
-    forEachAtOnce(each(objects), atOnce, async (entry) => {
+  const bringAll = () =>
+    forEachAtOnce(objects, atOnce, async (entry) => {
       await bring(storage, keyOf(entry), entry, source);
       source.progress?.advance(entry.size);
-    }),
-  );
+    });
+  await withRoom(() => whileItAnswers(storage, bringAll));
 }

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { migrations } from "../../migrations/index.ts";
-import type { Database, DatabaseClient } from "../database/client.ts";
+import type { Database, DatabaseClient, Queryable } from "../database/client.ts";
 import { readSchemaState } from "../database/migrator.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import { BackupError } from "./error.ts";
@@ -8,6 +8,7 @@ import { dropRestoreSchema, exchangeSchemas, makeRestoreSchema, restoreSchema } 
 import { loadTables, requireKnownSchema, type Source, settleRestored } from "./load.ts";
 import type { Manifest } from "./manifest.ts";
 import { restoreObjects } from "./restore-objects.ts";
+import { inTurn, requireNothingBuiltOn, requireOwnTables } from "./restore-turn.ts";
 import { chooseWhole } from "./whole.ts";
 
 export interface RestoreParts extends Source {
@@ -34,11 +35,11 @@ export interface RestoreReport {
 /** What the database calls the sessions of this restore, so that they are not taken for somebody else's. */
 export const restoringName = (): string => `trailglass restore ${process.pid}`;
 
-/** Whoever wrote meanwhile would write into what is about to be replaced. */
-async function requireNobody(db: Database): Promise<void> {
+/** Whoever wrote meanwhile would write into what is about to be replaced. Restores wait their turn by themselves. */
+async function requireNobody(db: Queryable): Promise<void> {
   const others = await db.execute(sql`
     SELECT FROM pg_stat_activity WHERE datname = current_database()
-      AND application_name LIKE 'trailglass%' AND application_name <> current_setting('application_name')`);
+      AND application_name LIKE 'trailglass%' AND application_name NOT LIKE 'trailglass restore%'`);
   if (others.length === 0) return;
   throw new BackupError(
     "refused",
@@ -47,7 +48,9 @@ async function requireNobody(db: Database): Promise<void> {
 }
 
 /** @throws SchemaError when the database is of a newer program; BackupError when it is not empty */
-async function requireFreeTarget(db: Database, replace: boolean): Promise<void> {
+async function requireFreeTarget(db: Queryable, replace: boolean): Promise<void> {
+  await requireOwnTables(db);
+  await requireNothingBuiltOn(db);
   const state = await readSchemaState(db, migrations);
   if (replace || state.every(({ appliedAt }) => appliedAt === null)) return;
   const [row] = await db.execute<{ accounts: number }>(sql`SELECT count(*)::int AS accounts FROM users`);
@@ -107,19 +110,26 @@ async function fill(scratch: DatabaseClient, parts: RestoreParts, missing: reado
  * 5. brings the objects into the storage that is configured now;
  * 6. exchanges the schemas in one transaction, and only then drops what was there.
  * Cut off or failed before 6, everything is as it was; the next attempt begins anew, but brings no object twice.
- * @throws BackupError, SchemaError, StorageAwayError, or what the database throws
+ * @throws BackupError, SchemaError, StorageAwayError, DatabaseUnavailableError, or what the database throws
  */
 export async function restoreBackup(parts: RestoreParts): Promise<RestoreReport> {
+  requireKnownSchema(parts.manifest);
+  return inTurn(parts.database, () => replaceAll(parts));
+}
+
+async function replaceAll(parts: RestoreParts): Promise<RestoreReport> {
   const { database, manifest, replace } = parts;
-  requireKnownSchema(manifest);
   await requireNobody(database.db);
   await requireFreeTarget(database.db, replace);
   const missing = await chooseWhole(parts);
   await makeRestoreSchema(database.db);
   try {
     await fillBeside(parts, missing);
-    await requireNobody(database.db);
-    await exchangeSchemas(database.db);
+    await exchangeSchemas(database.db, {
+      before: (tx) => requireFreeTarget(tx, replace),
+      // Everything is held by now: whoever comes later finds what was restored.
+      held: requireNobody,
+    });
   } finally {
     await dropRestoreSchema(database.db).catch(() => {});
   }

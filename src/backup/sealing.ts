@@ -127,6 +127,10 @@ async function requireIdentity(identity: string): Promise<Unsealing> {
   }
 }
 
+/** Whether a private key opens what was encrypted to a public one. */
+export const isKeyOf = async ({ recipient }: Pick<Sealing, "recipient">, key: Unsealing): Promise<boolean> =>
+  (await identityToRecipient(key)) === recipient.toLowerCase();
+
 async function seal(bytes: Uint8Array, recipient: string): Promise<Uint8Array> {
   const encrypter = new Encrypter();
   encrypter.addRecipient(recipient);

@@ -1,3 +1,4 @@
+import { Garbage } from "../garbage.ts";
 import { forEachAtOnce } from "../storage/at-once.ts";
 import { codeOf } from "../storage/disk-errors.ts";
 import { type Fingerprint, fingerprintOf, isSame } from "../storage/fingerprint.ts";
@@ -63,6 +64,7 @@ const differs = (name: string, found: Fingerprint, file: Fingerprint): Damage =>
 class Verification {
   /** What was found of files, by name; of shared ones it is asked again. */
   readonly #seen = new Map<string, Promise<Damage | null>>();
+  readonly #garbage = new Garbage();
   #manifests: Promise<Manifest[]> | undefined;
 
   constructor(
@@ -79,6 +81,7 @@ class Verification {
     const found = await this.#lookAtKey(manifest);
     await forEachAtOnce(parts, atOnce, async (part) => {
       found.push(await this.#lookOnce(part, manifest));
+      this.#garbage.note(2 * part.file.size);
       this.options.progress?.advance(part.file.size);
     });
     const findings = found.filter((damage) => damage !== null);

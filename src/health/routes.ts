@@ -3,9 +3,9 @@ import type { Context } from "../context.ts";
 import { checkHealth } from "./health.ts";
 
 /** Health for people and probes: `/health` in detail, `/health/live` (the process), `/health/ready` (its database). */
-export function healthRoutes({ db }: Pick<Context, "db">) {
+export function healthRoutes({ db, backups }: Pick<Context, "db" | "backups">) {
   const report = async () => {
-    const health = await checkHealth(db);
+    const health = await checkHealth(db, backups);
     const headers = { "Cache-Control": "no-store", ...(health.status !== "ok" && { "Retry-After": "5" }) };
     return Response.json(health, { status: health.status === "ok" ? 200 : 503, headers });
   };

@@ -1,9 +1,10 @@
-import { chmod, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { chmod, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { causeOf } from "./away.ts";
 import { codeOf, toUnavailable } from "./disk-errors.ts";
 import { sync, writeAll } from "./disk-writes.ts";
 import { areas, isKey } from "./object-key.ts";
+import { createOwnFile, makeOwnFolders } from "./ownership.ts";
 import { abandon, cut } from "./pieces.ts";
 import { roundTrip } from "./round-trip.ts";
 import type { ByteRange, ObjectInfo, ObjectStorage, OpenObject } from "./storage.ts";
@@ -28,7 +29,7 @@ export class DirectoryStorage implements ObjectStorage {
     const target = this.#pathOf(key);
     const path = join(this.#incoming, crypto.randomUUID());
     try {
-      await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
+      await makeOwnFolders(this.#incoming);
       await writeFile(path, body);
       await this.#moveIn(path, target);
     } catch (error) {
@@ -123,7 +124,7 @@ export class DirectoryStorage implements ObjectStorage {
     const folder = dirname(target);
     const above = dirname(folder);
     await this.#settle(above);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeOwnFolders(folder);
     await rename(path, target);
     await Promise.all([sync(folder), sync(above)]);
   }
@@ -138,13 +139,13 @@ export class DirectoryStorage implements ObjectStorage {
   }
 
   async #makeForGood(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeOwnFolders(folder);
     await Promise.all([dirname(folder), this.root, dirname(this.root)].map(sync));
   }
 }
 
 async function writeFile(path: string, body: ReadableStream<Uint8Array>): Promise<void> {
-  const handle = await open(path, "wx", 0o600);
+  const handle = await createOwnFile(path);
   try {
     for await (const { bytes } of cut(body, pieceSize)) await writeAll(handle, bytes);
     await handle.sync();
