@@ -6,7 +6,7 @@ import { type CreateParts, createBackup } from "./create.ts";
 import { BackupError } from "./error.ts";
 import type { BackupFiles } from "./files.ts";
 import type { KeepPolicy } from "./keep.ts";
-import type { Manifest } from "./manifest.ts";
+import { listSnapshots, type Manifest } from "./manifest.ts";
 import { type PruneReport, prune } from "./prune.ts";
 
 export interface RunParts extends CreateParts {
@@ -43,13 +43,25 @@ export async function whileDatabaseAnswers<T>(work: () => Promise<T>): Promise<T
   }
 }
 
+/** Brings what the second place does not have: also the backups of nights when it was away. */
+async function copyMissing({ files, progress }: RunParts, second: BackupFiles): Promise<CopyReport> {
+  const there = new Set(await listSnapshots(second));
+  const missing = (await listSnapshots(files)).filter((id) => !there.has(id));
+  const sum = { files: 0, bytes: 0 };
+  for (const id of missing) {
+    const copied = await copySnapshot(files, second, id, progress);
+    sum.files += copied.files;
+    sum.bytes += copied.bytes;
+  }
+  return sum;
+}
+
 async function copyOver(
   parts: RunParts,
   second: BackupFiles,
-  { id }: Manifest,
 ): Promise<Pick<RunReport, "second" | "secondFailure">> {
   try {
-    const copied = await copySnapshot(parts.files, second, id, parts.progress);
+    const copied = await copyMissing(parts, second);
     return { second: { copied, pruned: await prune(second, parts.policy) }, secondFailure: null };
   } catch (error) {
     return { second: null, secondFailure: error as Error };
@@ -69,7 +81,7 @@ export async function runBackup(parts: RunParts): Promise<RunReport> {
     const manifest = await whileDatabaseAnswers(() => createBackup(parts));
     const pruned = await prune(parts.files, parts.policy);
     const none = { second: null, secondFailure: null };
-    const copied = parts.second ? await copyOver(parts, parts.second, manifest) : none;
+    const copied = parts.second ? await copyOver(parts, parts.second) : none;
     return { manifest, pruned, ...copied, seconds: Math.round((performance.now() - began) / 100) / 10 };
   } finally {
     await unlock();
