@@ -1,6 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Database, Queryable, Transaction } from "../database/client.ts";
+import { ownMark } from "../database/migrator.ts";
 import { BackupError } from "./error.ts";
+import { leftOut, tables } from "./tables.ts";
 
 /** Where a backup is restored to, beside what is in use. */
 export const restoreSchema = "trailglass_restore";
@@ -34,19 +36,26 @@ export async function dropRestoreSchema(db: Queryable): Promise<void> {
     await db.execute(sql.raw(`DROP SCHEMA IF EXISTS ${schema} CASCADE`));
 }
 
-/** Statements that move a table, or a function, to another schema. */
+/** Whether a table (`c`) is ours: one that backups know of, or one that a program made, be it a newer one. */
+export const isOwnTable = sql.raw(`(c.relkind = 'r' AND (
+  c.relname = ANY ('{${[...tables.map(({ name }) => name), ...leftOut].join(",")}}')
+  OR obj_description(c.oid, 'pg_class') = '${ownMark}'))`);
+
+/** The same of a function (`p`). */
+const isOwnFunction = sql.raw(`(obj_description(p.oid, 'pg_proc') = '${ownMark}' OR EXISTS (
+  SELECT FROM pg_proc r WHERE r.proname = p.proname AND r.pronamespace = '${restoreSchema}'::regnamespace))`);
+
+/** Statements that move our tables and functions to another schema. */
 async function listMoves(tx: Transaction, from: string, to: string): Promise<string[]> {
   const rows = await tx.execute<{ move: string }>(sql`
     SELECT format('ALTER TABLE %I.%I SET SCHEMA %I', n.nspname, c.relname, ${to}::text) AS move
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ${from} AND c.relkind = 'r' AND EXISTS (
-      SELECT FROM pg_class r WHERE r.relname = c.relname AND r.relnamespace = ${restoreSchema}::regnamespace)
+    WHERE n.nspname = ${from} AND ${isOwnTable}
     UNION ALL
     SELECT format('ALTER FUNCTION %I.%I(%s) SET SCHEMA %I', n.nspname, p.proname,
       pg_get_function_identity_arguments(p.oid), ${to}::text)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = ${from} AND EXISTS (
-      SELECT FROM pg_proc r WHERE r.proname = p.proname AND r.pronamespace = ${restoreSchema}::regnamespace)`);
+    WHERE n.nspname = ${from} AND ${isOwnFunction}`);
   return rows.map(({ move }) => move);
 }
 

@@ -5,7 +5,7 @@ import { DatabaseUnavailableError } from "../database/open.ts";
 import { codeOf, isTransient } from "../database/sqlstate.ts";
 import { StorageAwayError } from "../storage/inspection.ts";
 import { BackupError } from "./error.ts";
-import { restoreSchema } from "./exchange-schema.ts";
+import { isOwnTable, restoreSchema } from "./exchange-schema.ts";
 import { leftOut, tables } from "./tables.ts";
 
 /** Any number will do, as long as every version of the program uses the same: the letters "rest". */
@@ -83,7 +83,7 @@ export async function requireOwnTables(db: Queryable): Promise<void> {
 export async function requireNothingBuiltOn(db: Queryable): Promise<void> {
   const [row] = await db.execute<{ others: string | null }>(sql`
     WITH ours AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = current_schema() AND c.relname = ANY (string_to_array(${ownNames}, ',')))
+      WHERE n.nspname = current_schema() AND ${isOwnTable})
     SELECT string_agg(DISTINCT found.name::text, ', ') AS others FROM (
       SELECT r.ev_class::regclass AS name FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid IN (TABLE ours)

@@ -47,12 +47,16 @@ async function requireNobody(db: Queryable): Promise<void> {
   );
 }
 
-/** @throws SchemaError when the database is of a newer program; BackupError when it is not empty */
+/**
+ * What is to be replaced may be of a newer program: an upgrade that went wrong is taken back in this way.
+ * @throws BackupError when the database is not empty; SchemaError when it is of a newer program
+ */
 async function requireFreeTarget(db: Queryable, replace: boolean): Promise<void> {
   await requireOwnTables(db);
   await requireNothingBuiltOn(db);
+  if (replace) return;
   const state = await readSchemaState(db, migrations);
-  if (replace || state.every(({ appliedAt }) => appliedAt === null)) return;
+  if (state.every(({ appliedAt }) => appliedAt === null)) return;
   const [row] = await db.execute<{ accounts: number }>(sql`SELECT count(*)::int AS accounts FROM users`);
   if (row?.accounts === 0) return;
   const found = row?.accounts === 1 ? "an account" : `${row?.accounts} accounts`;

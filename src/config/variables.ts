@@ -4,6 +4,19 @@ import { schedule } from "./schedule.ts";
 import { duration, flag, optional, size, text, variable, whole, word } from "./variable.ts";
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as https://trails.example.org" });
+
+/** Names of machines, and addresses. What else URLs take for a host means something to the proxies that are told it. */
+const hostName = /^([\w-]+(\.[\w-]+)*\.?|\[[\da-f:.]+\])$/i;
+
+function isPlainAddress(text: string): boolean {
+  const { hostname, username, password, search, hash } = new URL(text);
+  return hostName.test(hostname) && [username, password, search, hash].every((part) => part === "");
+}
+
+const publicAddress = httpUrl.refine((text) => !URL.canParse(text) || isPlainAddress(text), {
+  error: "must be a plain address such as https://trails.example.org: no user, no ? or #, no odd signs",
+});
+
 /** Whether every percent sign begins a character: others cannot be read as a user, a password or a name. */
 function isDecodable(text: string): boolean {
   try {
@@ -46,7 +59,7 @@ export const variables = {
     fallback: "production",
     doc: "`development` only makes logs pretty; nothing about safety depends on it.",
   }),
-  publicUrl: optional(["PUBLIC_URL"], httpUrl, {
+  publicUrl: optional(["PUBLIC_URL"], publicAddress, {
     fallbackNote: "none: links lead to this machine only",
     doc: "What phones use. Links in mails and to pictures come from here, never from a request's `Host`.",
   }),

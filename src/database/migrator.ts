@@ -61,6 +61,20 @@ export async function readSchemaState(db: Queryable, known: readonly Migration[]
   }));
 }
 
+/** What every table and function says that a migration has made: so a program knows those of newer ones as its own. */
+export const ownMark = "trailglass";
+
+/** Marks what this transaction has made. */
+const markOwn = sql.raw(`
+  DO $$ DECLARE made text; BEGIN
+    FOR made IN
+      SELECT format('TABLE %s', c.oid::regclass) FROM pg_class c
+      WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND c.xmin = pg_current_xact_id()::xid
+      UNION ALL SELECT format('FUNCTION %s', p.oid::regprocedure) FROM pg_proc p
+      WHERE p.pronamespace = current_schema()::regnamespace AND p.xmin = pg_current_xact_id()::xid
+    LOOP EXECUTE format('COMMENT ON %s IS %L', made, '${ownMark}'); END LOOP;
+  END $$`);
+
 /** Runs one migration if no other process has in the meantime; its statements and its record commit together. */
 async function runOne(db: Database, migration: Migration, known: readonly Migration[]): Promise<boolean> {
   return db.transaction(async (tx) => {
@@ -72,6 +86,7 @@ async function runOne(db: Database, migration: Migration, known: readonly Migrat
     if (state.some(({ number, appliedAt }) => number === migration.number && appliedAt !== null))
       return false;
     await tx.execute(sql.raw(migration.sql));
+    await tx.execute(markOwn);
     await tx.execute(sql`
       INSERT INTO schema_migrations (number, name, checksum)
       VALUES (${migration.number}, ${migration.name}, ${checksumOf(migration)})`);

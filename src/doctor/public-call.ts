@@ -19,7 +19,7 @@ export interface Answer {
 
 /** Milliseconds for one request: phones give up after 30 s, and nobody waits gladly for more than a few. */
 const patience = 8000;
-/** Characters of an answer that are looked at. */
+/** Bytes of an answer that are read: who answers there is not known yet, and may never come to an end. */
 const longestAnswer = 64 * 1024;
 
 /** Headers that make an answer recognisable, and the request one that a phone could send. */
@@ -46,10 +46,21 @@ export function isOurs(headers: Headers, requestId: string | undefined): boolean
   return isJson && isMarked && headers.get("x-request-id") === requestId;
 }
 
+/** The first bytes of an answer, as text. */
+async function readStart({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of body ?? []) {
+    pieces.push(piece);
+    size += piece.byteLength;
+    if (size >= longestAnswer) break;
+  }
+  return new TextDecoder().decode(Buffer.concat(pieces).subarray(0, longestAnswer));
+}
+
 async function readErrorCode(response: Response): Promise<string | null> {
   try {
-    const text = await response.text();
-    const { error } = JSON.parse(text.slice(0, longestAnswer));
+    const { error } = JSON.parse(await readStart(response));
     return typeof error === "string" ? error : null;
   } catch {
     return null;

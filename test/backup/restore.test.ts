@@ -295,6 +295,26 @@ describe("what is there", () => {
     await restarted.stop();
   });
 
+  test("may be of a newer program, whose upgrade is taken back: it can be made again", async () => {
+    const made = await target();
+    await made.restore(backup.files, manifest);
+    const number = migrations.length + 1;
+    const text = `
+      CREATE FUNCTION newer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TABLE newer (user_id uuid REFERENCES users ON DELETE CASCADE);
+      ALTER TABLE trips ADD COLUMN newer text;
+      CREATE TRIGGER newer BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION newer()`;
+    const newer = [...migrations, { number, name: "newer", sql: text }];
+    await migrate(made.client.db, newer);
+    expect((await failureOf(made.restore(backup.files, manifest))).message).toContain(
+      "older than the database",
+    );
+    await made.restore(backup.files, manifest, { replace: true });
+    expect(await listLeftovers(made.client.sql)).toEqual([]);
+    await (await made.serve()).stop();
+    expect((await migrate(made.client.db, newer)).map(({ name }) => name)).toEqual(["newer"]);
+  });
+
   test("of another program is left alone", async () => {
     const made = await target();
     await made.client.sql.unsafe(

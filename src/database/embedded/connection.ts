@@ -37,6 +37,12 @@ export function connectionToRunning(dataDir: string): EmbeddedConnection {
   try {
     return connectionTo({ path, fd: openSync(path, "r") });
   } catch (error) {
-    throw explainFailure(`The database folder ${path} could not be opened`, error, "cluster_missing");
+    const advice =
+      "another trailglass uses this folder, and may be making it just now: try again in a moment";
+    throw explainFailure(
+      `The database folder ${path} could not be opened (${advice})`,
+      error,
+      "cluster_missing",
+    );
   }
 }
