@@ -169,7 +169,8 @@ insist_on_tools() {
 
 download() {
   if has curl; then
-    curl -fsSL --retry 3 --connect-timeout 20 -o "$2" "$1"
+    # A redirection away from https:// would let anyone on the way change the file and its checksum alike.
+    curl -fsSL --proto-redir =https --retry 3 --connect-timeout 20 -o "$2" "$1"
   else
     wget -q -T 60 -O "$2" "$1"
   fi
@@ -523,7 +524,7 @@ remove() {
 
 purge_data() {
   elsewhere=$(sed -n -e 's/^DATA_DIR=//p' -e 's/^BACKUP_DIR=//p' "$env_file" 2>/dev/null | tr -d "\"'" || true)
-  rm -rf "$data" "$settings"
+  rm -rf "$data" "$settings" "$root/var/cache/trailglass"
   say "Data and settings are removed."
   for place in $elsewhere; do
     case $place in "$data" | "$data"/* | /var/lib/trailglass | /var/lib/trailglass/*) ;; *) say "Not removed: $place" ;; esac
@@ -557,10 +558,12 @@ main() {
       refuse_downgrade
       upgrade
     fi
+    if is_set_up; then return; fi
   else
     install_new
   fi
-  if ! is_set_up; then offer_setup "$@"; fi
+  # Also over settings that an --uninstall has left: setup keeps them, and makes the service anew.
+  offer_setup "$@"
 }
 
 main "$@"

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import {
@@ -15,20 +15,49 @@ import { variables } from "../src/config/variables.ts";
 
 const usualFiles = ["/etc/trailglass/trailglass.env", "./trailglass.env"];
 
+const codeOf = (error: unknown) => (error as { code?: string }).code ?? "error";
+
+function unreadable(path: string, error: unknown): ConfigError {
+  const code = codeOf(error);
+  const isClosed = code === "EACCES" && usualFiles.includes(path);
+  const advice = isClosed ? ": run this with sudo, or name another file with --config" : "";
+  return new ConfigError([`The env file ${path} cannot be read (${code})${advice}`]);
+}
+
+/** Takes a text apart that is meant to be an env file. @throws ConfigError where it is something else, such as UTF-16 */
+function parseEnvFile(path: string, text: string): Environment {
+  if (!text.includes("\0")) return parseEnv(text) as Environment;
+  throw new ConfigError([`The env file ${path} is no text in UTF-8: save it as that`]);
+}
+
 function readEnvFile(path: string): Environment {
+  let text: string;
   try {
-    return parseEnv(readFileSync(path, "utf8")) as Environment;
+    text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new ConfigError([
-      `The env file ${path} cannot be read (${(error as { code?: string }).code ?? "error"})`,
-    ]);
+    throw unreadable(path, error);
+  }
+  return parseEnvFile(path, text);
+}
+
+/** Whether there is one. What may not be looked at is not as good as nothing: a new server would be begun beside it. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return false;
+    throw unreadable(path, error);
   }
 }
 
-/** The env file that settings come from: the named one, else one of the usual places; null where there is none. */
+/**
+ * The env file that settings come from: the named one, else one of the usual places; null where there is none.
+ * @throws ConfigError where that cannot be told
+ */
 export function findEnvFile(option: string | undefined): string | null {
   const named = option ?? process.env.TRAILGLASS_CONFIG;
-  return named || (usualFiles.find((path) => existsSync(path)) ?? null);
+  return named || (usualFiles.find(isThere) ?? null);
 }
 
 /**

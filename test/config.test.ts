@@ -91,6 +91,24 @@ test("no message repeats a value, least of all a secret", () => {
   expect(problemsOf({ JWT_SECRET: "s3cret" }).join()).not.toContain("s3cret");
 });
 
+test.each([
+  "https://trails.example.org/?a=1",
+  "https://trails.example.org/#a",
+  "https://a;b{}.example.org",
+  "https://$(id).example.org",
+])("PUBLIC_URL is a plain address, which %s is not", (PUBLIC_URL) => {
+  expect(problemsOf({ PUBLIC_URL })).toEqual([expect.stringContaining("PUBLIC_URL must be a plain address")]);
+});
+
+test.each([
+  "https://trails.example.org",
+  "http://192.168.1.2:8080",
+  "https://[fd00::1]:8443/trails/",
+  "https://bücher.example",
+])("PUBLIC_URL may be %s", (PUBLIC_URL) => {
+  expect(problemsOf({ PUBLIC_URL })).toEqual([]);
+});
+
 test("is frozen", () => {
   const config = read({});
   expect(Object.isFrozen(config)).toBe(true);

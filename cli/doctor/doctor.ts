@@ -68,7 +68,7 @@ async function examine(options: DoctorOptions): Promise<Report> {
   const log = createLog({ level: "silent", format: "json", destination: { write: () => {} } });
   const database = config ? await openForDoctor(config, log) : noDatabase;
   try {
-    const settings = { file: findEnvFile(options.config), environment: sources.environment };
+    const settings = { file: config && findEnvFile(options.config), environment: sources.environment };
     const parts = { settings, database, bodyTest: options.bodyTest !== false };
     const findings = config ? await runChecks(all, { ...parts, config }) : problems;
     const redact = createRedactor(sources);

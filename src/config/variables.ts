@@ -9,12 +9,12 @@ const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL such as http
 const hostName = /^([\w-]+(\.[\w-]+)*\.?|\[[\da-f:.]+\])$/i;
 
 function isPlainAddress(text: string): boolean {
-  const { hostname, username, password, search, hash } = new URL(text);
-  return hostName.test(hostname) && [username, password, search, hash].every((part) => part === "");
+  const { hostname, search, hash } = new URL(text);
+  return hostName.test(hostname) && search === "" && hash === "";
 }
 
 const publicAddress = httpUrl.refine((text) => !URL.canParse(text) || isPlainAddress(text), {
-  error: "must be a plain address such as https://trails.example.org: no user, no ? or #, no odd signs",
+  error: "must be a plain address such as https://trails.example.org: no ? or #, no odd signs",
 });
 
 /** Whether every percent sign begins a character: others cannot be read as a user, a password or a name. */

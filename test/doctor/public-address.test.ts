@@ -93,6 +93,30 @@ describe("PUBLIC_URL", () => {
     expect(verdict.mend).toBeTruthy();
   });
 
+  test("where an answer that looks like ours never ends is read no further than needed", async () => {
+    let pieces = 0;
+    const endless = () =>
+      new ReadableStream({
+        async pull(controller) {
+          if (pieces++ > 2000) return controller.close();
+          controller.enqueue(new Uint8Array(64 * 1024).fill(32));
+          await Bun.sleep(0);
+        },
+      });
+    const answer = (request: Request) =>
+      new Response(endless(), {
+        status: 401,
+        headers: {
+          "Content-Type": "application/json",
+          "X-Content-Type-Options": "nosniff",
+          "X-Request-ID": request.headers.get("x-request-id") ?? "",
+        },
+      });
+    await look(behind({ answer }));
+    expect(pieces).toBeGreaterThan(0);
+    expect(pieces).toBeLessThan(1500);
+  });
+
   test("that sends on to https is to be written with https", async () => {
     const answer = (request: Request) => {
       const url = new URL(request.url);

@@ -380,6 +380,15 @@ describe("removing", () => {
     expect(made.read("etc/trailglass/trailglass.env")).toContain("APP_PORT");
   });
 
+  test("and installing again sets up over the settings that were kept", async () => {
+    const made = await running();
+    await made.install(["--uninstall"]);
+    const outcome = await made.install(["--from", made.release("1.1.0"), "--yes"]);
+    expect([outcome.code, outcome.err]).toEqual([0, ""]);
+    expect(made.read("setup")).toContain("--yes");
+    await until(() => made.running() === "1.1.0");
+  });
+
   test("everything needs a yes", async () => {
     const made = await running();
     const refused = await made.install(["--uninstall", "--purge"]);

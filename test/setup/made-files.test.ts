@@ -8,6 +8,7 @@ import { writeWhole } from "../../cli/setup/files.ts";
 import { renderQrCode } from "../../cli/setup/qr-code.ts";
 import { readyFile } from "../../cli/setup/ready-files.ts";
 import { renderUnit } from "../../cli/setup/systemd-unit.ts";
+import { CommandError } from "../../cli/with-context.ts";
 import { type Config, readConfig } from "../../src/config/config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trailglass-made-"));
@@ -130,6 +131,12 @@ describe("files", () => {
     expect(writeWhole(path, "2\n", options)).toBe(false);
     expect([Bun.file(path), Bun.file(`${path}.old`)].map(({ size }) => size)).toEqual([2, 2]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("that cannot be written are named in one line, with what to do", () => {
+    const write = () => writeWhole("/sys/x.env", "1\n", { mode: 0o600, owner: null });
+    expect(write).toThrow(CommandError);
+    expect(write).toThrow(/^\/sys\/x\.env cannot be written \(E[A-Z]+\): \w/);
   });
 
   test.skipIf(process.getuid?.() !== 0)(
