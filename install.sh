@@ -106,7 +106,7 @@ name_places() {
   bin_dir=$root/usr/local/bin
   bin=$bin_dir/trailglass
   previous=$bin_dir/trailglass.previous
-  staging=$bin_dir/.trailglass-install
+  staging=$bin_dir/.trailglass-install.$$
   settings=$root/etc/trailglass
   env_file=$settings/trailglass.env
   data=$root/var/lib/trailglass
@@ -206,6 +206,10 @@ expected_sum() {
 
 # Leaves the checked and tried file in $staging/trailglass, and its version in $new_version.
 stage() {
+  # What installers have left that were cut off; those that still run keep theirs.
+  for left in "$bin_dir"/.trailglass-install.*; do
+    [ -d "/proc/${left##*.}" ] || rm -rf "$left"
+  done
   rm -rf "$staging"
   mkdir -p "$bin_dir"
   mkdir -m 700 "$staging"
@@ -517,7 +521,7 @@ remove() {
     rm -f "$unit_file"
     if has_systemd; then systemctl daemon-reload; fi
   fi
-  rm -rf "$bin" "$previous" "$staging"
+  rm -rf "$bin" "$previous" "$bin_dir"/.trailglass-install.*
   say "The program and its service are removed."
   if $purge; then purge_data; else say "Data in $data and settings in $settings are kept; --uninstall --purge removes them."; fi
 }

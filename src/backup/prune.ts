@@ -81,6 +81,7 @@ export async function prune(
     id: manifest.id,
     createdAt: new Date(manifest.createdAt),
     complete: isComplete(manifest),
+    madeBy: `${manifest.program.version}, schema ${manifest.schema}`,
   }));
   const keeps = chooseKept(candidates, policy);
   const kept = readable.filter(({ id }) => keeps.has(id));

@@ -3,10 +3,11 @@ import fc from "fast-check";
 import { type Candidate, chooseKept, type KeepPolicy } from "../../src/backup/keep.ts";
 
 const day = 24 * 60 * 60 * 1000;
-const at = (createdAt: Date, complete = true): Candidate => ({
+const at = (createdAt: Date, complete = true, madeBy = "1"): Candidate => ({
   id: createdAt.toISOString(),
   createdAt,
   complete,
+  madeBy,
 });
 /** Noon, so that no clock change moves it to another day. */
 const noon = (daysAgo: number) => new Date(2026, 10, 22 - daysAgo, 12);
@@ -18,6 +19,13 @@ const idsOf = (...ago: number[]) => ago.map((days) => noon(days).toISOString());
 describe("which backups are kept", () => {
   test("the last of so many days", () => {
     expect(kept(nightly(30), { daily: 3, weekly: 0, monthly: 0 })).toEqual(idsOf(0, 1, 2));
+  });
+
+  test("for a month, the last that an older program made", () => {
+    const before = [at(noon(20), true, "0"), at(noon(12), true, "0"), at(noon(11), false, "0")];
+    const policy = { daily: 1, weekly: 0, monthly: 0 };
+    expect(kept([...before, ...nightly(3)], policy)).toEqual(idsOf(0, 12));
+    expect(kept([at(noon(31), true, "0"), ...nightly(3)], policy)).toEqual(idsOf(0));
   });
 
   test("the newest of a day", () => {
