@@ -14,5 +14,10 @@ echo "== types"
 bun run check
 echo "== lint"
 bun run lint
+echo "== build"
+# Tests that run the program run this one: it starts in a third of the time that the sources take.
+bun run build --into .tools/program
+export TEST_PROGRAM="$PWD/.tools/program/trailglass"
 echo "== tests"
-bun test --parallel=2 --timeout=120000 --reporter=junit --reporter-outfile=.tools/reports/tests.xml src cli test
+# Three at once on two cores: many wait for a process, a timer or a disk.
+bun test --parallel=3 --timeout=120000 --reporter=junit --reporter-outfile=.tools/reports/tests.xml src cli test

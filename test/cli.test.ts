@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
+import { program } from "./support/program.ts";
 import { startTestServer, type TestServer } from "./support/test-server.ts";
 
-const program = [process.execPath, join(import.meta.dir, "../cli/main.ts")];
 const commands = [
   "serve",
   "healthcheck",

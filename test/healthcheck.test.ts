@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localAddress } from "../cli/healthcheck.ts";
 import { connect, parseDatabaseUrl } from "../src/database/client.ts";
+import { program } from "./support/program.ts";
 import { createTestDatabase } from "./support/shared-postgres.ts";
 import { startTestServer, type TestServer } from "./support/test-server.ts";
 
-const program = [process.execPath, join(import.meta.dir, "../cli/main.ts")];
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "trailglass-healthcheck-"));

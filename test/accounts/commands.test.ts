@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { program } from "../support/program.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { goodPassword, login, register, sendLogin, statusOf } from "./people.ts";
 
@@ -10,7 +10,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
 const surroundings = () => ({
   cwd: tmpdir(),
   env: { PATH: process.env.PATH ?? "", DATABASE_URL: server.databaseUrl, TERM: "xterm" },

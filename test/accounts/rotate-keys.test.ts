@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KeyNews } from "../../src/accounts/key-news.ts";
 import { revokeSigningKeys, rotateSigningKeys } from "../../src/accounts/key-rotation.ts";
 import { loadSigningKeys, readKeyAge } from "../../src/accounts/signing-keys.ts";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { createLog } from "../../src/log.ts";
 import { newKey } from "../../src/storage/object-key.ts";
+import { program } from "../support/program.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { instantHasher, login, type Person, refresh, register, statusOf } from "./people.ts";
 
@@ -80,10 +80,10 @@ async function untilLearnt(server: TestServer, person: Person): Promise<Person> 
   return latest;
 }
 
-const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts"), "rotate-keys"];
+const command = [...program, "rotate-keys"];
 
 function startCommand(...args: string[]) {
-  return Bun.spawn([...program, ...args], {
+  return Bun.spawn([...command, ...args], {
     cwd: tmpdir(),
     env: { PATH: process.env.PATH ?? "", DATABASE_URL: one.databaseUrl, TERM: "xterm" },
     stdin: "ignore",
@@ -394,7 +394,7 @@ describe("rotate-keys --revoke-all", () => {
   async function answer(key: string): Promise<{ code: number; screen: string }> {
     let screen = "";
     let asked = false;
-    const child = Bun.spawn([...program, "--revoke-all"], {
+    const child = Bun.spawn([...command, "--revoke-all"], {
       cwd: tmpdir(),
       env: { PATH: process.env.PATH ?? "", DATABASE_URL: one.databaseUrl, TERM: "xterm" },
       terminal: {

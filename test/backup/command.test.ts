@@ -14,6 +14,7 @@ import {
   upload,
 } from "../storage/picture-server.ts";
 import { type HeldTransaction, holdTransaction } from "../support/held-transaction.ts";
+import { program } from "../support/program.ts";
 import { type Device, newDevice } from "../support/sync-client.ts";
 import { type BackupFolder, backUp, flip, namesIn, newFolder, writeJournal } from "./journal.ts";
 
@@ -283,7 +284,6 @@ describe("a full disk", () => {
 /** Runs the command where no file may have more than so many kB. */
 async function runWithLimit(on: PictureServer, kilobytes: number) {
   const script = `trap "" XFSZ; ulimit -f ${kilobytes * 2}; exec "$@"`;
-  const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts"), "backup"];
   const env = {
     PATH: process.env.PATH ?? "",
     DATABASE_URL: on.databaseUrl,
@@ -291,7 +291,7 @@ async function runWithLimit(on: PictureServer, kilobytes: number) {
     STORAGE_BACKEND: on.config.storageBackend,
     ...settings(),
   };
-  const child = Bun.spawn(["sh", "-c", script, "sh", ...program], {
+  const child = Bun.spawn(["sh", "-c", script, "sh", ...program, "backup"], {
     env,
     cwd: folder.path,
     stdin: "ignore",

@@ -11,9 +11,10 @@ import { createLog } from "../../src/log.ts";
 import { fingerprintOf } from "../../src/storage/fingerprint.ts";
 import { register } from "../accounts/people.ts";
 import { type PictureServer, startPictureServer, upload } from "../storage/picture-server.ts";
+import { program } from "../support/program.ts";
 import { Device } from "../support/sync-client.ts";
 import { type BackupFolder, backUp, newFolder, writeJournal } from "./journal.ts";
-import { failureOf, processesIn, program } from "./restoring.ts";
+import { failureOf, processesIn } from "./restoring.ts";
 
 setDefaultTimeout(60_000);
 

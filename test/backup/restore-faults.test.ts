@@ -6,18 +6,11 @@ import { generateIdentity, identityToRecipient } from "age-encryption";
 import type { Manifest } from "../../src/backup/manifest.ts";
 import { register } from "../accounts/people.ts";
 import { newPicture, type PictureServer, startPictureServer, upload } from "../storage/picture-server.ts";
+import { program } from "../support/program.ts";
 import { Device } from "../support/sync-client.ts";
 import { photo, track, trip } from "../support/sync-entities.ts";
 import { type BackupFolder, backUp, newFolder } from "./journal.ts";
-import {
-  failureOf,
-  listLeftovers,
-  newTarget,
-  processesIn,
-  program,
-  readRows,
-  type Target,
-} from "./restoring.ts";
+import { failureOf, listLeftovers, newTarget, processesIn, readRows, type Target } from "./restoring.ts";
 
 setDefaultTimeout(90_000);
 

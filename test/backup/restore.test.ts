@@ -16,6 +16,7 @@ import {
   startPictureServer,
   upload,
 } from "../storage/picture-server.ts";
+import { program } from "../support/program.ts";
 import { createTestDatabase } from "../support/shared-postgres.ts";
 import { hasS3Server } from "../support/storages.ts";
 import { Device, type Json } from "../support/sync-client.ts";
@@ -433,10 +434,7 @@ describe("a damaged backup", () => {
     if (part === "picture") await flip(join(folder.path, nameOf()));
     if (part === "picture gone") await rm(join(folder.path, nameOf()));
     if (part === "manifest") await flip(join(folder.path, "snapshots", manifest.id, "manifest.json"));
-    const child = Bun.spawnSync(
-      [process.execPath, join(import.meta.dir, "../../cli/main.ts"), "restore", "--dir", folder.path],
-      { env: made.environment() },
-    );
+    const child = Bun.spawnSync([...program, "restore", "--dir", folder.path], { env: made.environment() });
     const said = child.stderr.toString();
     const advice =
       part === "manifest"

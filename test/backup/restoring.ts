@@ -41,9 +41,6 @@ export interface Target {
   drop(): Promise<void>;
 }
 
-/** How the program is started. */
-export const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
-
 /** Says nothing and never stops anything. */
 export const silent: BackupProgress = { begin() {}, advance() {} };
 

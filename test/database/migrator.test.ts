@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { type Migration, migrations } from "../../migrations/index.ts";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { migrate, readSchemaState, requireCurrentSchema, SchemaError } from "../../src/database/migrator.ts";
+import { program } from "../support/program.ts";
 import { createTestDatabase, type TestDatabase } from "../support/shared-postgres.ts";
 
 let database: TestDatabase;
@@ -150,7 +150,7 @@ test("a migrated database takes the migrations for its own", async () => {
 
 describe("the command", () => {
   async function run(args: string[], env: Record<string, string> = {}) {
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../cli/main.ts"), ...args], {
+    const child = Bun.spawn([...program, ...args], {
       cwd: tmpdir(),
       env: { PATH: process.env.PATH ?? "", DATABASE_URL: database.url, APP_PORT: "0", ...env },
       stdout: "pipe",

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import type { DoctorParts } from "../../src/doctor/check.ts";
+import { program } from "../support/program.ts";
 import { type TestServer, testConfig } from "../support/test-server.ts";
 
 /** What checks look at: a running server, with some settings as a test wants them. */
@@ -41,7 +42,7 @@ export async function runProgram(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<Outcome> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../cli/main.ts"), ...args], {
+  const child = Bun.spawn([...program, ...args], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? "", DATA_DIR: join(folder, "data"), ...env },
     stdin: "ignore",

@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Glob } from "bun";
 import { listen } from "../../src/http/server.ts";
+import { program } from "../support/program.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/shared-postgres.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -120,7 +120,7 @@ test("a taken port is said clearly, with an exit code, and the first server keep
       APP_HOST: "127.0.0.1",
       APP_PORT: port,
     };
-    const command = [process.execPath, join(import.meta.dir, "../../cli/main.ts"), "serve"];
+    const command = [...program, "serve"];
     const second = Bun.spawn(command, { cwd: tmpdir(), env, stdout: "pipe", stderr: "pipe" });
     expect(await second.exited).toBe(69);
     const error = await second.stderr.text();

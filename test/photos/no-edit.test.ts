@@ -97,11 +97,12 @@ test("an upload does not make the phone's next edit look like a late one", async
 test("a picture that shows to be damaged is told to every phone", async () => {
   const [a, b] = await twoDevices(server);
   await uploaded(a, newJpeg().subarray(0, 200));
-  await b.sync();
+  const first = (await b.sync()).remoteChanges.photos;
   const who = { token: a.person.accessToken, deviceId: a.id };
   expect((await server.request("GET", "/photos/p/thumbnail", who)).status).toBe(404);
-  const heard = (await b.sync()).remoteChanges.photos;
-  expect(heard).toMatchObject([{ thumbnailUrl: null, previewProblem: expect.any(String) }]);
+  // The thumbnail that is made after an upload may have shown it before this phone asked for the first time.
+  const heard = [...first, ...(await b.sync()).remoteChanges.photos].at(-1);
+  expect(heard).toMatchObject({ thumbnailUrl: null, previewProblem: expect.any(String) });
 });
 
 test("a photo that comes back after its bytes went is told to the phone that brought it back", async () => {

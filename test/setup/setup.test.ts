@@ -3,10 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { deviceInfo } from "../accounts/people.ts";
+import { program } from "../support/program.ts";
 import { freePort, makePlace, type Outcome, type Place } from "../support/setup-runs.ts";
 import { createTestDatabase, type TestDatabase } from "../support/shared-postgres.ts";
-
-const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
 
 let database: TestDatabase;
 beforeAll(async () => {

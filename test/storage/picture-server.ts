@@ -5,6 +5,7 @@ import { sql } from "drizzle-orm";
 import type { Config } from "../../src/config/config.ts";
 import { instantHasher } from "../accounts/people.ts";
 import { quadrantsPng } from "../support/png.ts";
+import { program } from "../support/program.ts";
 import { type Backend, openTestStorage } from "../support/storages.ts";
 import type { Device, Json } from "../support/sync-client.ts";
 import { photo } from "../support/sync-entities.ts";
@@ -25,8 +26,6 @@ export interface Outcome {
   readonly out: string;
   readonly err: string;
 }
-
-const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
 
 /** Settings of the storage, as the program reads them. */
 export function storageEnvironment(config: Config): Record<string, string> {

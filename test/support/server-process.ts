@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { freshDatabase } from "./fresh-database.ts";
+import { program } from "./program.ts";
 
 export interface ServerProcessOptions {
   /** More or other environment variables for the server. */
@@ -28,7 +29,6 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const ROOT = join(import.meta.dir, "../..");
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 20_000;
 
@@ -78,7 +78,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
 
 function defaultCommand(): string[] {
   const given = process.env.TEST_SERVER_COMMAND;
-  return given ? given.split(" ") : [process.execPath, join(ROOT, "cli/main.ts"), "serve"];
+  return given ? given.split(" ") : [...program, "serve"];
 }
 
 function environment(dataDir: string, port: number): Record<string, string> {

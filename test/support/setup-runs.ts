@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-const program = [process.execPath, join(import.meta.dir, "../../cli/main.ts")];
+import { program } from "./program.ts";
 
 export interface Outcome {
   readonly code: number;
