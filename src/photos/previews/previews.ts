@@ -156,10 +156,11 @@ export class Previews {
   async #giveUp(original: string, error: unknown): Promise<false> {
     const isDamaged = error instanceof Unreadable;
     if (!isDamaged && !(error instanceof TooMuch)) throw error;
-    if (this.#hopeless.size >= mostHopeless) this.#hopeless.clear();
-    this.#hopeless.add(original);
+    // Written down first: whoever is told that there is no thumbnail finds the photo saying so.
     if (isDamaged) await this.parts.noteProblem(original, error.message);
     else this.parts.log.warn({ key: original }, `no thumbnails before the next start: ${error.message}`);
+    if (this.#hopeless.size >= mostHopeless) this.#hopeless.clear();
+    this.#hopeless.add(original);
     return false;
   }
 }
