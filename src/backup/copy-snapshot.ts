@@ -5,7 +5,7 @@ import { type BackupFiles, readText } from "./files.ts";
 import { listSnapshots, type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import type { BackupProgress } from "./progress.ts";
 import { packedEnv, packedObject, packedTable } from "./read-snapshot.ts";
-import { keyFile } from "./sealing.ts";
+import { keyFile, keyFilesOf } from "./sealing.ts";
 
 export interface CopyReport {
   /** Files that were not there yet, and their bytes. */
@@ -55,8 +55,8 @@ async function listSizes(files: BackupFiles): Promise<Map<string, number>> {
   return sizes;
 }
 
-const itemsOf = (manifest: Manifest): Item[] => [
-  ...(manifest.encryption?.keyFile ? [{ name: keyFile, file: manifest.encryption.keyFile }] : []),
+const itemsOf = async (manifest: Manifest): Promise<Item[]> => [
+  ...(await keyFilesOf(manifest.encryption)),
   ...manifest.objects.map((entry) => packedObject(manifest, entry)),
   ...manifest.tables.map((entry) => packedTable(manifest, entry)),
   ...(manifest.env ? [packedEnv(manifest, manifest.env)] : []),
@@ -76,7 +76,7 @@ export async function copySnapshot(
   const manifest = await readManifest(from, id);
   await requireSameKey(from, to, manifest);
   const there = await listSizes(to);
-  const wanted = new Map(itemsOf(manifest).map((item) => [item.name, item]));
+  const wanted = new Map((await itemsOf(manifest)).map((item) => [item.name, item]));
   const items = [...wanted.values()].filter(({ name, file }) => there.get(name) !== file.size);
   const bytes = items.reduce((sum, { file }) => sum + file.size, 0);
   progress?.begin(`Copying to ${to.place}`, bytes, items.length);

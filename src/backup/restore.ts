@@ -107,8 +107,8 @@ async function fill(scratch: DatabaseClient, parts: RestoreParts, missing: reado
 
 /**
  * Restores a backup:
- * 1. reads all of it, and goes no further when anything is damaged;
- * 2. looks whether the database may be replaced, and that no server runs on it;
+ * 1. looks whether the database may be replaced, and that no server runs on it;
+ * 2. reads all of the backup, and goes no further when anything is damaged;
  * 3. fills a schema beside the one in use: the migrations of that time, the rows, the migrations since;
  * 4. lifts every account's counter and gives it another epoch, so that no phone skips or loses anything (sync.md, Restore);
  * 5. brings the objects into the storage that is configured now;

@@ -1,7 +1,7 @@
 import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { type Fingerprint, fingerprintOf } from "../storage/fingerprint.ts";
 import { BackupError } from "./error.ts";
-import { type BackupFiles, streamOf } from "./files.ts";
+import { type BackupFiles, readText, streamOf } from "./files.ts";
 
 /*
  * Files are encrypted to the public key of the place where they lie. With a passphrase that key's other half lies there,
@@ -11,6 +11,12 @@ import { type BackupFiles, streamOf } from "./files.ts";
 
 /** The private key of a place, encrypted with the passphrase. */
 export const keyFile = "key.age";
+
+/** The public key of a place: written before anything is encrypted to it. */
+export const recipientFile = "recipient.txt";
+
+/** What stands in there. */
+const recipientText = ({ recipient }: Sealing): string => `${recipient}\n`;
 
 /** scrypt with N = 2^16 takes 64 MB and, on a Pi, about a second. */
 const workFactor = 16;
@@ -67,6 +73,30 @@ async function makeKey(files: BackupFiles, passphrase: string): Promise<Uint8Arr
  * @throws BackupError sealed: never is a backup made in clear instead
  */
 export async function prepareSealing(files: BackupFiles, wish: SealingWish): Promise<Sealing | null> {
+  const sealing = await chooseSealing(files, wish);
+  if (sealing) await requireSameRecipient(files, sealing);
+  return sealing;
+}
+
+/** Pictures of a backup that was cut off are used by the next one, which says of them that its own key opens them. */
+async function requireSameRecipient(files: BackupFiles, sealing: Sealing): Promise<void> {
+  const present = await readText(files, recipientFile);
+  if (present === null) await files.write(recipientFile, streamOf(recipientText(sealing)));
+  else if (present !== recipientText(sealing))
+    throw new BackupError(
+      "sealed",
+      `The backups in ${files.place} are encrypted with another key: set the same again, or another BACKUP_DIR`,
+    );
+}
+
+/** The files of a place that say how it is encrypted, and what they have to be. */
+export async function keyFilesOf(sealing: Sealing | null): Promise<{ name: string; file: Fingerprint }[]> {
+  if (sealing === null) return [];
+  const recipient = { name: recipientFile, file: await fingerprintOf(streamOf(recipientText(sealing))) };
+  return sealing.keyFile ? [recipient, { name: keyFile, file: sealing.keyFile }] : [recipient];
+}
+
+async function chooseSealing(files: BackupFiles, wish: SealingWish): Promise<Sealing | null> {
   if (wish.recipient !== undefined)
     return { kind: "recipient", recipient: await requireRecipient(wish.recipient) };
   const sealed = await readKey(files);

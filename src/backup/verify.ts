@@ -8,7 +8,7 @@ import type { BackupFiles } from "./files.ts";
 import { listSnapshots, type Manifest, manifestName, readManifest } from "./manifest.ts";
 import type { BackupProgress } from "./progress.ts";
 import { type Packed, packedEnv, packedObject, packedTable, unpack } from "./read-snapshot.ts";
-import { keyFile, type Unsealing } from "./sealing.ts";
+import { keyFile, keyFilesOf, type Unsealing } from "./sealing.ts";
 
 /** A file that is not what was written. */
 export interface Damage {
@@ -78,7 +78,7 @@ class Verification {
     const parts = [...new Map(partsOf(manifest).map((part) => [part.name, part])).values()];
     const bytes = parts.reduce((sum, { file }) => sum + file.size, 0);
     this.options.progress?.begin(`Reading the backup ${id}`, bytes, parts.length);
-    const found = await this.#lookAtKey(manifest);
+    const found = await this.#lookAtKeys(manifest);
     await forEachAtOnce(parts, atOnce, async (part) => {
       found.push(await this.#lookOnce(part, manifest));
       this.#garbage.note(2 * part.file.size);
@@ -111,9 +111,11 @@ class Verification {
   }
 
   /** Whoever has the private key itself does without the file; whoever has the passphrase does not. */
-  async #lookAtKey({ encryption }: Manifest): Promise<(Damage | null)[]> {
-    const { keyFile: written } = encryption ?? {};
-    return written ? [await orUnreadable(keyFile, () => lookAtFile(this.files, keyFile, written))] : [];
+  async #lookAtKeys({ encryption }: Manifest): Promise<(Damage | null)[]> {
+    const keys = await keyFilesOf(encryption);
+    return Promise.all(
+      keys.map(({ name, file }) => orUnreadable(name, () => lookAtFile(this.files, name, file))),
+    );
   }
 
   #lookOnce(part: Part, manifest: Manifest): Promise<Damage | null> {

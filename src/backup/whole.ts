@@ -1,6 +1,7 @@
 import { BackupError } from "./error.ts";
 import type { Source } from "./load.ts";
 import { objectName } from "./manifest.ts";
+import { recipientFile } from "./sealing.ts";
 import { verifySnapshot } from "./verify.ts";
 
 /** How many damaged files a message names. */
@@ -14,7 +15,12 @@ const mostNamed = 3;
  */
 export async function chooseWhole(source: Source & { readonly salvage: boolean }): Promise<string[]> {
   const { files, manifest, key, progress, salvage } = source;
-  const { findings } = await verifySnapshot(files, manifest.id, { key, ...(progress && { progress }) });
+  const { findings: found } = await verifySnapshot(files, manifest.id, {
+    key,
+    ...(progress && { progress }),
+  });
+  // Only the next backup needs it.
+  const findings = found.filter(({ name }) => name !== recipientFile);
   const never = manifest.missing.map(({ key: missing }) => missing);
   if (findings.length === 0) return never;
   const damaged = new Set(findings.map(({ name }) => name));

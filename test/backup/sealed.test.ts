@@ -126,6 +126,21 @@ describe("with a public key", () => {
     ).toBe("sealed");
   });
 
+  test("pictures of a backup that was cut off are used with the same key, and refused with another", async () => {
+    const [mine, other] = await Promise.all([generateIdentity(), generateIdentity()]);
+    const recipient = await identityToRecipient(mine);
+    await backUp(server, folder.files, { recipient });
+    // Cut off before its manifest was written.
+    await rm(join(folder.path, "snapshots"), { recursive: true });
+    const pictures = await namesIn(join(folder.path, "objects"));
+    expect(pictures).not.toEqual([]);
+    const wrong = backUp(server, folder.files, { recipient: await identityToRecipient(other) });
+    expect(await problemOf(wrong)).toBe("sealed");
+    const manifest = await backUp(server, folder.files, { recipient });
+    const { findings } = await verifySnapshot(folder.files, manifest.id, { key: mine });
+    expect(findings).toEqual([]);
+  });
+
   test("what is no key is fatal", async () => {
     expect(await problemOf(backUp(server, folder.files, { recipient: "age1nonsense" }))).toBe("sealed");
     expect(await namesIn(folder.path)).toEqual([]);
