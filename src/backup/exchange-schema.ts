@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database, Queryable, Transaction } from "../database/client.ts";
 import { ownMark } from "../database/migrator.ts";
 import { BackupError } from "./error.ts";
-import { leftOut, tables } from "./tables.ts";
+import { ownTables } from "./tables.ts";
 
 /** Where a backup is restored to, beside what is in use. */
 export const restoreSchema = "trailglass_restore";
@@ -38,7 +38,7 @@ export async function dropRestoreSchema(db: Queryable): Promise<void> {
 
 /** Whether a table (`c`) is ours: one that backups know of, or one that a program made, be it a newer one. */
 export const isOwnTable = sql.raw(`(c.relkind = 'r' AND (
-  c.relname = ANY ('{${[...tables.map(({ name }) => name), ...leftOut].join(",")}}')
+  c.relname = ANY ('{${ownTables.join(",")}}')
   OR obj_description(c.oid, 'pg_class') = '${ownMark}'))`);
 
 /** The same of a function (`p`). */

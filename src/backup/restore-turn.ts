@@ -6,7 +6,7 @@ import { codeOf, isTransient } from "../database/sqlstate.ts";
 import { StorageAwayError } from "../storage/inspection.ts";
 import { BackupError } from "./error.ts";
 import { isOwnTable, restoreSchema } from "./exchange-schema.ts";
-import { leftOut, tables } from "./tables.ts";
+import { ownTables } from "./tables.ts";
 
 /** Any number will do, as long as every version of the program uses the same: the letters "rest". */
 const lockKey = 0x72657374;
@@ -57,8 +57,6 @@ export async function inTurn<T>(database: DatabaseClient, work: () => Promise<T>
   }
 }
 
-const ownNames = [...tables.map(({ name }) => name), ...leftOut].join(",");
-
 /** Somebody else's tables are never put aside, and a restore finds out at its beginning that it would not come to its end. */
 export async function requireOwnTables(db: Queryable): Promise<void> {
   if (!(await mayCreateTables(db)))
@@ -69,7 +67,7 @@ export async function requireOwnTables(db: Queryable): Promise<void> {
   const [row] = await db.execute<{ strange: string | null }>(sql`
     SELECT string_agg(c.relname, ', ' ORDER BY c.relname) AS strange
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = current_schema() AND c.relname = ANY (string_to_array(${ownNames}, ','))
+    WHERE n.nspname = current_schema() AND c.relname = ANY (string_to_array(${ownTables.join(",")}, ','))
       AND NOT EXISTS (SELECT FROM pg_attribute a
         WHERE a.attrelid = to_regclass('schema_migrations') AND a.attname = 'checksum')`);
   if (row?.strange)

@@ -50,3 +50,6 @@ export const leftOut: readonly string[] = [
   "unreferenced_objects",
   "direct_uploads",
 ];
+
+/** All tables that are ours, as far as this program knows. */
+export const ownTables: readonly string[] = [...tables.map(({ name }) => name), ...leftOut];
