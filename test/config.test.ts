@@ -351,6 +351,9 @@ describe("the documentation", () => {
       "JWT_SECRET",
       "STORAGE_SECRET_KEY",
       "SMTP_PASSWORD",
+      "REDIS_URL",
+      "METRICS_TOKEN",
+      "CLOUDFLARE_ACCESS_CLIENT_SECRET",
       "BACKUP_PASSPHRASE",
       "BACKUP_S3_SECRET_KEY",
     ]);

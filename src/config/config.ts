@@ -97,6 +97,14 @@ export function readConfig(sources: ConfigSources): Config {
   }
   if (values.emailEnabled && values.emailProvider !== "console")
     problems.push(...mailProblems(values, problems));
+  if (Boolean(values.cloudflareAccessTeamDomain) !== Boolean(values.cloudflareAccessAud)) {
+    problems.push("CLOUDFLARE_ACCESS_TEAM_DOMAIN and CLOUDFLARE_ACCESS_AUD go together: set both or neither");
+  }
+  if (Boolean(values.cloudflareAccessClientId) !== Boolean(values.cloudflareAccessClientSecret)) {
+    problems.push(
+      "CLOUDFLARE_ACCESS_CLIENT_ID and CLOUDFLARE_ACCESS_CLIENT_SECRET go together: set both or neither",
+    );
+  }
   if (values.backupPassphrase && values.backupRecipient) {
     problems.push("BACKUP_PASSPHRASE and BACKUP_RECIPIENT exclude each other: set one");
   }

@@ -14,6 +14,8 @@ const sections: readonly [title: string, first: keyof typeof variables][] = [
   ["Accounts", "jwtSecret"],
   ["Pictures", "storageBackend"],
   ["Mail", "emailEnabled"],
+  ["Limits", "globalRateLimitPerMinute"],
+  ["Metrics and guarded pages", "metricsEnabled"],
   ["Backups", "backupSchedule"],
   ["Log", "logLevel"],
 ];

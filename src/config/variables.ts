@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { readProxyRanges } from "./proxy-ranges.ts";
+import { rate } from "./rate.ts";
 import { schedule } from "./schedule.ts";
 import { duration, flag, optional, size, text, variable, whole, word } from "./variable.ts";
 
@@ -45,6 +46,26 @@ const ageRecipient = z
 
 /** Text for a header of a mail. */
 const oneLine = z.string().regex(/^\P{Cc}+$/u, { error: "must be one line of text" });
+
+const redisAddress = z.url({ protocol: /^rediss?$/, error: "must be a URL such as redis://localhost:6379" });
+
+/** A team's host name, also when it is given as a URL. */
+const teamDomain = z
+  .string()
+  .transform((value) =>
+    value
+      .replace(/^https:\/\//, "")
+      .replace(/\/+$/, "")
+      .toLowerCase(),
+  )
+  .pipe(
+    z
+      .string()
+      .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?$/, "must be a host such as family.cloudflareaccess.com"),
+  );
+
+/** A path of plain characters. */
+const urlPath = z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, { error: "must be a path such as /metrics" });
 
 /** The backends, under all the names that they go by. */
 const storageBackend = word("database", "postgres", "s3", "minio", "directory").transform((name) =>
@@ -203,6 +224,62 @@ export const variables = {
   smtpTlsEnabled: variable(["SMTP_TLS_ENABLED"], flag, {
     fallback: "true",
     doc: "`false` sends mails and the password in clear: for a mail server on the same machine only.",
+  }),
+  adminEmail: optional(["ADMIN_EMAIL"], z.email({ error: "must be an email address" }), {
+    fallbackNote: "the oldest account's",
+    doc: "Who is told by mail when a backup fails or the disk is nearly full.",
+  }),
+  globalRateLimitPerMinute: variable(["GLOBAL_RATE_LIMIT_PER_MINUTE"], whole(0, 1_000_000), {
+    fallback: "120",
+    doc: "Requests of one client address a minute, of all kinds together; `0` is no limit.",
+  }),
+  rateLimitAuth: variable(["RATE_LIMIT_AUTH"], rate, {
+    fallback: "5/1m",
+    doc: "Calls of `/auth/*` by one client address: requests and a window, such as `5/1m`; `0` is no limit.",
+  }),
+  rateLimitSync: variable(["RATE_LIMIT_SYNC"], rate, {
+    fallback: "10/1m",
+    doc: "Calls of `/sync/*` by one account.",
+  }),
+  rateLimitLocationBatch: variable(["RATE_LIMIT_LOCATION_BATCH"], rate, {
+    fallback: "100/5m",
+    doc: "Calls of `/locations/batch` by one account. The window is short, so that a phone which brings a whole holiday waits for minutes at most.",
+  }),
+  rateLimitPhotoUpload: variable(["RATE_LIMIT_PHOTO_UPLOAD"], rate, {
+    fallback: "100/5m",
+    doc: "Uploads of pictures by one account. The window is short for the same reason.",
+  }),
+  rateLimitDefault: variable(["RATE_LIMIT_DEFAULT"], rate, {
+    fallback: "100/1m",
+    doc: "All other calls of one account, or of one client address that is not signed in.",
+  }),
+  redisUrl: optional(["REDIS_URL"], redisAddress, {
+    fallbackNote: "none: counted in memory",
+    secret: true,
+    doc: "A Redis in which several servers count requests together. When it is away, each counts for itself.",
+  }),
+  metricsEnabled: variable(["METRICS_ENABLED", "ENABLE_METRICS"], flag, {
+    fallback: "false",
+    doc: "`true` answers Prometheus. Without one of the guards below, to callers on the same machine only.",
+  }),
+  metricsPath: variable(["METRICS_PATH"], urlPath, { fallback: "/metrics", doc: "Where." }),
+  metricsToken: optional(
+    ["METRICS_TOKEN"],
+    z.string().min(16, { error: "must have at least 16 characters" }),
+    { secret: true, doc: "Whoever sends this as `Authorization: Bearer ...` may read the metrics." },
+  ),
+  cloudflareAccessTeamDomain: optional(["CLOUDFLARE_ACCESS_TEAM_DOMAIN"], teamDomain, {
+    doc: "Team of Cloudflare Access, such as `family.cloudflareaccess.com`. When set, metrics and the API's documentation are shown only to whom Access has let in.",
+  }),
+  cloudflareAccessAud: optional(["CLOUDFLARE_ACCESS_AUD"], text, {
+    doc: "Audience tag of the application in Cloudflare Access.",
+  }),
+  cloudflareAccessClientId: optional(["CLOUDFLARE_ACCESS_CLIENT_ID"], text, {
+    doc: "Service token that may read the metrics: its `CF-Access-Client-Id`.",
+  }),
+  cloudflareAccessClientSecret: optional(["CLOUDFLARE_ACCESS_CLIENT_SECRET"], text, {
+    secret: true,
+    doc: "The `CF-Access-Client-Secret` that belongs to it.",
   }),
   backupSchedule: variable(["BACKUP_SCHEDULE"], schedule, {
     fallback: "03:30 daily",
