@@ -3,6 +3,7 @@ import { authRoutes } from "./accounts/auth-routes.ts";
 import { userRoutes } from "./accounts/user-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
+import { exportRoutes } from "./exports/export-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { errorResponse, logError, toAppError } from "./http/error-response.ts";
 import { allowedMethods } from "./http/methods.ts";
@@ -43,7 +44,8 @@ export function createApp(context: Context, { scheduled = false } = {}) {
         .use(tripDayRoutes(context))
         .use(photoRoutes(context))
         .use(pictureRoutes(context))
-        .use(settingsRoutes(context)),
+        .use(settingsRoutes(context))
+        .use(exportRoutes(context)),
     );
 
   function wrongMethod(error: unknown, request: Request): AppError | null {

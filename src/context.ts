@@ -16,6 +16,7 @@ import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
 import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
+import { Exports } from "./exports/exports.ts";
 import type { BackupLookout } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
@@ -56,6 +57,7 @@ export interface Context extends Photos {
   readonly address: PublicAddress;
   readonly storage: ObjectStorage;
   readonly signedUrls: SignedUrls;
+  readonly exports: Exports;
   /** How it stands with the backups. */
   readonly backups: BackupLookout;
   /** All that is done outside of requests. */
@@ -198,6 +200,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     requests: new RequestStates(),
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),
+    exports: new Exports(parts),
     backups: new BackupWatch(backupDir(config)),
     dispose: () => opened.disposeAsync(),
   };

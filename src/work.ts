@@ -1,12 +1,15 @@
 import { deleteExpiredTokens } from "./accounts/expired-tokens.ts";
 import type { Config } from "./config/config.ts";
 import type { Database } from "./database/client.ts";
+import { defineExportJob } from "./exports/export-job.ts";
+import { expireExports } from "./exports/export-rows.ts";
 import { takeStatistics } from "./health/daily-statistics.ts";
 import { defineJob, type JobKind } from "./jobs/job.ts";
 import { forgetOldJobs } from "./jobs/queue.ts";
 import type { Log } from "./log.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
+import type { Registry } from "./sync/entity.ts";
 import { deleteOldConflicts } from "./sync/old-conflicts.ts";
 
 export interface WorkParts {
@@ -15,6 +18,7 @@ export interface WorkParts {
   readonly db: Database;
   readonly storage: ObjectStorage;
   readonly sweeper: Sweeper;
+  readonly registry: Registry;
 }
 
 /** Everything that the server does outside of requests, by itself (`at`) or when it is asked to, one line each. */
@@ -22,6 +26,8 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
   const { config, db, sweeper } = parts;
   return [
     defineJob("sweep", { at: "17 * * * *", run: () => sweeper.run() }),
+    defineExportJob(parts),
+    defineJob("clear-exports", { at: "27 * * * *", run: () => clearExports(parts) }),
     defineJob("clear-tokens", { at: "40 4 * * *", run: () => deleteExpiredTokens(db) }),
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
     defineJob("clear-jobs", { at: "50 4 * * *", run: () => forgetOldJobs(db) }),
@@ -29,6 +35,11 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
     // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
     defineJob("backup", { at: config.backupSchedule, attempts: 3, pause: 600, run: () => backUp(parts) }),
   ];
+}
+
+async function clearExports({ db, sweeper }: WorkParts): Promise<void> {
+  await expireExports(db);
+  await sweeper.deleteDue();
 }
 
 async function backUp(parts: WorkParts): Promise<void> {

@@ -8,6 +8,9 @@ import type { Spool } from "./spool.ts";
 
 const day = 24 * 3600 * 1000;
 
+/** Days after which an object of some areas is of no use any more, whatever the books say. */
+const longestLife = { uploads: 1, probes: 1, exports: 8 };
+
 /** Keys looked up at once. */
 const batch = 100;
 
@@ -78,13 +81,13 @@ export class Sweeper {
 
   /**
    * What lies in the books of nobody: put to URLs of the storage's own, past this server, when nobody waited for it any
-   * longer; and left by a look whether the storage works.
+   * longer; left by a look whether the storage works; and exports that a restored database does not know of.
    */
   async #sweepByAge(): Promise<void> {
     const { storage } = this.parts;
-    for (const area of ["uploads/", "probes/"]) {
-      for await (const { key, modifiedAt } of storage.list(area))
-        if (Date.now() - modifiedAt.getTime() > day) await storage.delete(key);
+    for (const [area, days] of Object.entries(longestLife)) {
+      for await (const { key, modifiedAt } of storage.list(`${area}/`))
+        if (Date.now() - modifiedAt.getTime() > days * day) await storage.delete(key);
     }
   }
 

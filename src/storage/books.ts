@@ -101,6 +101,7 @@ export async function findUnknown(db: Queryable, keys: readonly string[]): Promi
     WHERE NOT EXISTS (SELECT FROM stored_objects o WHERE o.key = asked.key)
       AND NOT EXISTS (SELECT FROM unreferenced_objects r WHERE r.key = asked.key)
       AND NOT EXISTS (SELECT FROM direct_uploads d WHERE d.key = asked.key)
+      AND NOT EXISTS (SELECT FROM exports e WHERE e.key = asked.key)
       AND NOT EXISTS (SELECT FROM users u WHERE u.avatar_key = asked.key)`);
   const unknown = new Set(rows.map(({ key }) => key));
   return keys.filter((key) => unknown.has(bookedKey(key)));

@@ -2,7 +2,7 @@
  * Keys are `area/name` and made here, of random characters: nothing from a client ever becomes part of one. Areas
  * are what objects are for; `uploads` alone is written to from outside, before a picture is confirmed.
  */
-export const areas = ["originals", "thumbnails", "avatars", "uploads", "probes"] as const;
+export const areas = ["originals", "thumbnails", "avatars", "uploads", "exports", "probes"] as const;
 export type Area = (typeof areas)[number];
 
 const keyPattern = new RegExp(`^(${areas.join("|")})/[0-9a-f]{32}(-[0-9a-z]{1,16})?$`);

@@ -67,6 +67,7 @@ export async function releaseAccount(tx: Transaction, userId: string): Promise<v
     SELECT key, now() FROM unreferenced_objects WHERE owner_id = ${userId}
     UNION SELECT key, now() FROM stored_objects WHERE user_id = ${userId}
     UNION SELECT key, now() FROM direct_uploads WHERE user_id = ${userId}
+    UNION SELECT key, now() FROM exports WHERE user_id = ${userId} AND key IS NOT NULL
     UNION SELECT avatar_key, now() FROM users WHERE id = ${userId} AND avatar_key IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at`);
   // Were they still there, each of its photos would keep its bytes for a day, and the same bytes only once: the second

@@ -1,10 +1,15 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { AppError } from "../errors.ts";
 import type { PublicAddress } from "../http/public-address.ts";
-import { isKey } from "./object-key.ts";
+import { areaOf, isKey } from "./object-key.ts";
 
 /** How long a URL is good for, in seconds. */
 export const linkSeconds = 15 * 60;
+
+/** The same of those that lead to exports, at most: they are good for as long as what they lead to is kept. */
+const exportSeconds = 7 * 24 * 60 * 60;
+
+const longestLife = (key: string) => (areaOf(key) === "exports" ? exportSeconds : linkSeconds);
 
 /** Seconds by which the clocks of two servers may differ. */
 const clockDifference = 60;
@@ -31,7 +36,10 @@ const forbidden = () => new AppError("FORBIDDEN", "This link is not valid any mo
 /** A number as these URLs spell it, and in no other way. */
 const readNumber = (text: string) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : Number.NaN);
 
-/** URLs of this server's own under which an object may be got or put for 15 minutes, by whoever has them. */
+/**
+ * URLs of this server's own under which an object may be got or put for 15 minutes, by whoever has them; exports may be
+ * got for longer.
+ */
 export class SignedUrls {
   #secret: Uint8Array;
   readonly #address: PublicAddress;
@@ -49,19 +57,21 @@ export class SignedUrls {
     this.#secret = secret;
   }
 
-  /** An absolute URL to read an object at, with GET or HEAD. */
-  get(key: string, { mediaType, fileName }: { mediaType: string; fileName: string }): string {
-    const name = fileName.toWellFormed();
-    return this.#url(
-      "GET",
-      { key, mediaType, fileName: name, size: null },
-      `&name=${encodeURIComponent(name)}`,
-    );
+  /**
+   * An absolute URL to read an object at, with GET or HEAD.
+   * @param to.seconds how long it is good for, where that is not as long as usual; only exports may take longer
+   */
+  get(key: string, to: { mediaType: string; fileName: string; seconds?: number }): string {
+    const { mediaType, seconds = linkSeconds } = to;
+    const fileName = to.fileName.toWellFormed();
+    const life = Math.min(seconds, longestLife(key));
+    const object = { key, mediaType, fileName, size: null };
+    return this.#url("GET", object, `&name=${encodeURIComponent(fileName)}`, life);
   }
 
   /** An absolute URL to put an object at. @param object.size bytes that have to come, no more and no less */
   put(key: string, { mediaType, size }: { mediaType: string; size: number }): string {
-    return this.#url("PUT", { key, mediaType, fileName: null, size }, `&size=${size}`);
+    return this.#url("PUT", { key, mediaType, fileName: null, size }, `&size=${size}`, linkSeconds);
   }
 
   /**
@@ -82,8 +92,8 @@ export class SignedUrls {
     return object;
   }
 
-  #url(method: "GET" | "PUT", object: SignedObject, rest: string): string {
-    const expires = Math.floor(this.#now() / 1000) + linkSeconds;
+  #url(method: "GET" | "PUT", object: SignedObject, rest: string, seconds: number): string {
+    const expires = Math.floor(this.#now() / 1000) + seconds;
     const query = `expires=${expires}&type=${encodeURIComponent(object.mediaType)}${rest}`;
     const signature = this.#sign(method, expires, object);
     return `${this.#address.base}${path}${object.key}?${query}&signature=${signature}`;
@@ -97,7 +107,8 @@ export class SignedUrls {
 
   #check(method: "GET" | "PUT", expires: number, object: SignedObject, signature: string): void {
     const seconds = this.#now() / 1000;
-    const isInTime = expires > seconds && expires <= seconds + linkSeconds + clockDifference;
+    const life = method === "GET" ? longestLife(object.key) : linkSeconds;
+    const isInTime = expires > seconds && expires <= seconds + life + clockDifference;
     // The text, not what it decodes to: base64 has several spellings of the same bytes.
     const expected = Buffer.from(this.#sign(method, expires, object));
     const given = Buffer.from(signature);

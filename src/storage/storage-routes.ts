@@ -25,12 +25,14 @@ const etagOf = (key: string) => `"${key.slice(key.indexOf("/") + 1)}"`;
 async function send(request: Request, { storage, signedUrls, previews }: StorageContext): Promise<Response> {
   const { key, mediaType, fileName } = signedUrls.verify(request.method, new URL(request.url));
   if (areaOf(key) === "thumbnails" && !(await previews.ensure(key))) throw notFound("File");
+  // Copies of a whole journal are not to lie about.
+  const isExport = areaOf(key) === "exports";
   return sendObject(request, storage, key, {
     mediaType,
     etag: etagOf(key),
     fileName: fileName ?? "file",
     disposition: "inline",
-    cacheControl: `private, max-age=${linkSeconds}, immutable`,
+    cacheControl: isExport ? "private, no-store" : `private, max-age=${linkSeconds}, immutable`,
   });
 }
 

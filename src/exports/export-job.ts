@@ -1,0 +1,82 @@
+import { z } from "zod";
+import type { Transaction } from "../database/client.ts";
+import { defineJob, type JobKind } from "../jobs/job.ts";
+import type { Log } from "../log.ts";
+import { newKey } from "../storage/object-key.ts";
+import { announce, announceAgain, claim, destroy } from "../storage/references.ts";
+import { beginExport, completeExport, failExport } from "./export-rows.ts";
+import { type ExportSource, writeExport } from "./write-export.ts";
+
+/** What the job is called that makes an export. */
+export const exportJob = "export";
+
+const payload = z.object({ userId: z.uuid(), exportId: z.uuid() });
+type Wanted = z.infer<typeof payload>;
+
+export interface ExportJobParts extends ExportSource {
+  readonly log: Log;
+  /** Runs in the transaction that says that an export is there. */
+  readonly onReady?: (tx: Transaction, wanted: Wanted) => Promise<unknown>;
+}
+
+/** Another attempt was faster, the account is gone, or the file was swept away. */
+class Unwanted extends Error {}
+
+/** The file is there, and the export refers to it from now on. @throws Unwanted; nothing refers to it then */
+async function complete(
+  { db, onReady }: ExportJobParts,
+  wanted: Wanted,
+  file: { key: string; size: number; sha256: string },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const isWanted = await completeExport(tx, wanted.userId, wanted.exportId, file);
+    if (!isWanted || !(await claim(tx, file.key))) throw new Unwanted();
+    await onReady?.(tx, wanted);
+  });
+}
+
+/** What nothing came to refer to goes at once; where that fails, the sweeper finds it. */
+async function letGo({ db, storage, log }: ExportJobParts, key: string): Promise<void> {
+  try {
+    // An attempt may have taken so long that the sweeper has come by, and found nothing yet.
+    await announceAgain(db, key);
+    await destroy(db, storage, key);
+  } catch (error) {
+    log.warn({ err: error }, "an export that nothing refers to waits for the sweeper");
+  }
+}
+
+/**
+ * Makes an export. Each attempt writes a file of its own, under a key that is in the books before; so one that was cut off
+ * leaves nothing for ever, and two at once do not meet.
+ */
+async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const { db, storage } = parts;
+  const request = await beginExport(db, wanted.userId, wanted.exportId);
+  if (!request) return;
+  const key = newKey("exports");
+  await announce(db, key);
+  try {
+    const take = (bytes: ReadableStream<Uint8Array>) =>
+      storage.put(key, bytes, { mediaType: "application/zip" });
+    const order = { ...request, userId: wanted.userId };
+    const { size, sha256 } = await writeExport(parts, order, { take, signal });
+    await complete(parts, wanted, { key, size, sha256 });
+  } catch (error) {
+    await letGo(parts, key);
+    throw error;
+  }
+}
+
+/** The job that makes an export: five times, over a quarter of an hour; then it has failed. */
+export function defineExportJob(parts: ExportJobParts): JobKind {
+  return defineJob(exportJob, {
+    payload,
+    attempts: 5,
+    run: (wanted, { signal }) => make(parts, wanted, signal),
+    givenUp: async (tx, job) => {
+      const wanted = payload.safeParse(job.payload).data;
+      if (wanted) await failExport(tx, wanted.userId, wanted.exportId);
+    },
+  });
+}

@@ -1,0 +1,28 @@
+import { csvFiles } from "./csv/files.ts";
+import type { Journal } from "./journal.ts";
+import { jsonFiles } from "./json/files.ts";
+import { mapJournal } from "./map-journal.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+export const exportFormats = ["JSON", "CSV", "GPX", "KML", "GEOJSON"] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+/** A file of an archive that is made of an account's rows. */
+export interface ExportFile {
+  readonly name: string;
+  readonly content: (snapshot: Snapshot) => AsyncIterable<Uint8Array | string>;
+}
+
+/** A map, in one file. */
+export const map = (name: string, write: (journal: Journal) => AsyncGenerator<string>): ExportFile[] => [
+  { name, content: (snapshot) => write(mapJournal(snapshot)) },
+];
+
+/** What each format has of an account, beside pictures and what says what the archive is. */
+export const filesOf: Readonly<Partial<Record<ExportFormat, readonly ExportFile[]>>> = {
+  JSON: jsonFiles,
+  CSV: csvFiles,
+};
+
+/** Those that can be asked for. */
+export const offeredFormats = exportFormats.filter((format) => filesOf[format]);
