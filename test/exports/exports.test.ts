@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { expireExports } from "../../src/exports/export-rows.ts";
-import { checkStorage } from "../../src/storage/check.ts";
 import { repairStorage } from "../../src/photos/storage-repair.ts";
+import { checkStorage } from "../../src/storage/check.ts";
 import { goodPassword } from "../accounts/people.ts";
 import { writeJournal } from "../backup/journal.ts";
 import {
@@ -68,7 +68,10 @@ describe.each(wanted.map((name) => [name] as [Backend]))("an export in %s", (bac
     server = await startPictureServer(backend);
     device = await newDevice(server);
     await writeJournal(device);
-    for (const [id, size] of [["photo_small", 10], ["photo_large", 3_000_000]] as const)
+    for (const [id, size] of [
+      ["photo_small", 10],
+      ["photo_large", 3_000_000],
+    ] as const)
       await upload(device, id, newPicture(size));
   });
   afterAll(() => server.stop());
@@ -111,15 +114,19 @@ describe.each(wanted.map((name) => [name] as [Backend]))("an export in %s", (bac
     await device.rows(sql`UPDATE exports SET expires_at = now() WHERE id = ${status.exportId}`);
     const expired = { ...status, downloadUrl: null, expiresAt: expect.any(String) };
     expect(await statusOf(device, status.exportId)).toEqual(expired);
-    await server.context.work.find(({ kind }) => kind === "clear-exports")?.run({
-      job: { id: "", kind: "", payload: {}, ownerId: null, attempts: 1 },
-      signal: new AbortController().signal,
-    });
+    await server.context.work
+      .find(({ kind }) => kind === "clear-exports")
+      ?.run({
+        job: { id: "", kind: "", payload: {}, ownerId: null, attempts: 1 },
+        signal: new AbortController().signal,
+      });
     expect(await storedExports(server)).toHaveLength(before.length - 1);
     expect(await waitingKeys(server)).toEqual([]);
     expect((await fetch(url)).status).toBe(404);
     expect(await statusOf(device, status.exportId)).toEqual(expired);
-    await device.rows(sql`UPDATE exports SET requested_at = now() - interval '91 days' WHERE id = ${status.exportId}`);
+    await device.rows(
+      sql`UPDATE exports SET requested_at = now() - interval '91 days' WHERE id = ${status.exportId}`,
+    );
     await expireExports(server.context.db);
     expect((await device.request("GET", `/export/${status.exportId}/status`)).status).toBe(404);
     expect(await storedExports(server)).toHaveLength(before.length - 1);
@@ -140,7 +147,8 @@ describe.each(wanted.map((name) => [name] as [Backend]))("an export in %s", (bac
     await put("changed", newPicture(1_500_000));
     const { files, bytes } = await download(server, device, { startDate: "2000-01-01" });
     const { missing, pictures: whole } = readJson(files, "export.json");
-    const pathOf = (id: string) => readJson(files, "photos.json").find((one: Json) => one.id === id).file.path;
+    const pathOf = (id: string) =>
+      readJson(files, "photos.json").find((one: Json) => one.id === id).file.path;
     expect(missing.map(({ photoId, problem }: Json) => [photoId, problem]).toSorted()).toEqual([
       ["changed", "damaged"],
       ["cut", "damaged"],
@@ -156,7 +164,11 @@ describe.each(wanted.map((name) => [name] as [Backend]))("an export in %s", (bac
   });
 
   test("is known to whoever looks through the storage", async () => {
-    const parts = { db: server.context.db, storage: server.context.storage, accountQueue: server.context.accountQueue };
+    const parts = {
+      db: server.context.db,
+      storage: server.context.storage,
+      accountQueue: server.context.accountQueue,
+    };
     const before = await storedExports(server);
     const report = await checkStorage({ ...parts, now: () => Date.now() + 86_400_000 });
     expect(report.exports).toBe(before.length);

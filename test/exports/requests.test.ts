@@ -86,7 +86,11 @@ describe("a request", () => {
     ["no date", { format: "JSON", startDate: "yesterday" }, "startDate"],
     ["a date that no calendar has", { format: "JSON", endDate: "2025-02-30" }, "endDate"],
     ["a number for a date", { format: "JSON", startDate: 5 }, "startDate"],
-    ["an end before the start", { format: "JSON", startDate: "2025-02-02", endDate: "2025-02-01" }, "endDate"],
+    [
+      "an end before the start",
+      { format: "JSON", startDate: "2025-02-02", endDate: "2025-02-01" },
+      "endDate",
+    ],
     ["a list", [], "body"],
   ];
   test.each(bad)("with %s is refused", async (_name, body, field) => {
@@ -105,7 +109,10 @@ describe("a request", () => {
     expect(new Set(answers.map(({ json }) => json.exportId)).size).toBe(1);
     expect(await jobs()).toHaveLength(1);
     await worker.runDue();
-    expect((await send(body)).json).toMatchObject({ exportId: answers[0]?.json.exportId, status: "COMPLETED" });
+    expect((await send(body)).json).toMatchObject({
+      exportId: answers[0]?.json.exportId,
+      status: "COMPLETED",
+    });
     // The same day in other words.
     const instant = await send({ ...body, startDate: "2025-01-01T01:00:00+01:00" });
     expect(instant.json.exportId).toBe(answers[0]?.json.exportId);
@@ -144,7 +151,15 @@ describe("the status", () => {
   test("of another account's export is 404, and so is what is no id", async () => {
     const { exportId } = await requestExport(device);
     const other = await newDevice(server);
-    for (const id of [exportId, crypto.randomUUID(), "x", "%00", "..%2f", exportId.slice(1), `${exportId}0`]) {
+    for (const id of [
+      exportId,
+      crypto.randomUUID(),
+      "x",
+      "%00",
+      "..%2f",
+      exportId.slice(1),
+      `${exportId}0`,
+    ]) {
       const answer = await other.request("GET", `/export/${id}/status`);
       expect([id, answer.status, answer.json.error]).toEqual([id, 404, "NOT_FOUND"]);
     }
@@ -190,7 +205,11 @@ describe("an attempt", () => {
       await worker.runDue();
     }
     expect(await jobs()).toMatchObject([{ state: "dead", attempts: 5 }]);
-    expect(await statusOf(device, exportId)).toMatchObject({ status: "FAILED", downloadUrl: null, fileSize: null });
+    expect(await statusOf(device, exportId)).toMatchObject({
+      status: "FAILED",
+      downloadUrl: null,
+      fileSize: null,
+    });
     storage.breaks = false;
     const again = await requestExport(device);
     expect(again.exportId).not.toBe(exportId);
