@@ -1,4 +1,3 @@
-import { formatInstant } from "../../sync/instant.ts";
 import type { Fix } from "./tracks.ts";
 
 const between = (from: number, to: number, share: number) => from + (to - from) * share;
@@ -8,10 +7,9 @@ function crossing(from: Fix, to: Fix): Fix {
   const edge = from.longitude < 0 ? -180 : 180;
   const unrolled = to.longitude + 2 * edge;
   const share = (edge - from.longitude) / (unrolled - from.longitude);
-  const [start, end] = [Date.parse(from.timestamp), Date.parse(to.timestamp)];
   const isKnown = from.altitude !== null && to.altitude !== null;
   return {
-    timestamp: formatInstant(Math.round(between(start, end, share))),
+    time: Math.round(between(from.time, to.time, share)),
     latitude: between(from.latitude, to.latitude, share),
     longitude: edge,
     altitude: isKnown ? between(from.altitude, to.altitude, share) : null,

@@ -1,3 +1,4 @@
+import { formatInstant } from "../../sync/instant.ts";
 import type { Journal, PlacedPhoto, Visit } from "../journal.ts";
 import { cutAtAntimeridian } from "./antimeridian.ts";
 import { inChunks } from "./chunks.ts";
@@ -66,7 +67,7 @@ function* trackFeature({ fixes, ...track }: Track): Generator<string> {
     JSON.stringify(isHigh ? [longitude, latitude, altitude] : [longitude, latitude]),
   );
   yield `,"properties":${JSON.stringify({ kind: "track", ...track }).slice(0, -1)},"times":`;
-  yield* nested(parts, ({ timestamp }) => JSON.stringify(timestamp));
+  yield* nested(parts, ({ time }) => `"${formatInstant(time)}"`);
   if (!isHigh && fixes.some(({ altitude }) => altitude !== null)) {
     yield `,"altitudes":`;
     yield* nested(parts, ({ altitude }) => JSON.stringify(altitude));

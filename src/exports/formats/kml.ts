@@ -1,3 +1,4 @@
+import { formatInstant } from "../../sync/instant.ts";
 import type { Journal, PlacedPhoto, Visit } from "../journal.ts";
 import { inChunks } from "./chunks.ts";
 import { journalName, photoName, visitName } from "./labels.ts";
@@ -18,12 +19,12 @@ function opening({ displayName, exportedAt }: Journal): string {
 ${styles}`;
 }
 
-function coordinates({ latitude, longitude, altitude }: Omit<Fix, "timestamp">): string {
+function coordinates({ latitude, longitude, altitude }: Omit<Fix, "time">): string {
   const flat = `${decimal(longitude)},${decimal(latitude)}`;
   return altitude === null ? flat : `${flat},${decimal(altitude)}`;
 }
 
-const pointAt = (place: Omit<Fix, "timestamp" | "altitude">) =>
+const pointAt = (place: Omit<Fix, "time" | "altitude">) =>
   enclose("Point", enclose("coordinates", coordinates({ ...place, altitude: null })));
 
 const timeSpan = (begin: string, end: string | null) =>
@@ -82,7 +83,7 @@ function* lineOf(fixes: Track["fixes"]): Generator<string> {
 
 /** `gx:Track` would keep the time of each point, but is an extension that not every reader knows. */
 function* trackPlacemark({ name, deviceId, deviceName, fixes }: Track): Generator<string> {
-  const span = timeSpan(fixes[0].timestamp, fixes.at(-1)?.timestamp ?? null);
+  const span = timeSpan(formatInstant(fixes[0].time), formatInstant((fixes.at(-1) ?? fixes[0]).time));
   const data = extendedData({ device: deviceName, deviceId });
   yield `<Placemark>${element("name", name)}${span}<styleUrl>#track</styleUrl>${data}`;
   yield* lineOf(fixes);

@@ -1,8 +1,11 @@
 import type { TrackPoint } from "../journal.ts";
 import { dayOf, deviceLabel } from "./labels.ts";
 
-/** As much of a point as lines on a map are drawn from. */
-export type Fix = Pick<TrackPoint, "timestamp" | "latitude" | "longitude" | "altitude">;
+/** As much of a point as lines on a map are drawn from; numbers only, since a day of them is held at once. */
+export interface Fix extends Pick<TrackPoint, "latitude" | "longitude" | "altitude"> {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
 
 /** Where one device was on one day (UTC). */
 export interface Track {
@@ -24,6 +27,13 @@ export function isSameTrack(one: TrackPoint, other: TrackPoint): boolean {
   return one.deviceId === other.deviceId && dayOf(one.timestamp) === dayOf(other.timestamp);
 }
 
+const fixOf = ({ timestamp, latitude, longitude, altitude }: TrackPoint): Fix => ({
+  time: Date.parse(timestamp),
+  latitude,
+  longitude,
+  altitude,
+});
+
 function begin(point: TrackPoint): Track {
   const { deviceId } = point;
   return {
@@ -34,13 +44,6 @@ function begin(point: TrackPoint): Track {
     fixes: [fixOf(point)],
   };
 }
-
-const fixOf = ({ timestamp, latitude, longitude, altitude }: TrackPoint): Fix => ({
-  timestamp,
-  latitude,
-  longitude,
-  altitude,
-});
 
 /** Gathers the points of each day and device. Holds one track at a time, and of its points the fixes only. */
 export async function* tracksOf(points: AsyncIterable<TrackPoint>): AsyncGenerator<Track> {
