@@ -90,7 +90,7 @@ export const variables = {
   }),
   trustedProxies: variable(["TRUSTED_PROXIES"], readProxyRanges, {
     fallback: "loopback,private",
-    doc: "From whom `X-Forwarded-*` and `CF-Connecting-IP` are believed: addresses, CIDR ranges, `loopback`, `private`, or `none`; comma separated.",
+    doc: "From whom `X-Forwarded-*` is believed: addresses, CIDR ranges, `loopback`, `private`, `cloudflare`, or `none`; comma separated. `CF-Connecting-IP` counts only where a server of Cloudflare's was the last to call one of these.",
   }),
   tlsCertFile: optional(["TLS_CERT_FILE"], text, {
     doc: "Certificate chain (PEM), to serve HTTPS without a proxy.",
