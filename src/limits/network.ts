@@ -13,21 +13,12 @@ export interface Countable {
   readonly region: string;
 }
 
-/** The part of an IPv6 address that a prefix of so many groups of 16 bits leaves. */
-const prefix = (parts: readonly number[], groups: number) =>
-  `${parts
-    .slice(0, groups)
-    .map((part) => part.toString(16))
-    .join(":")}::/${groups * 16}`;
-
 /** The networks that an address in canonical form lies in. Whatever has no address is one network. */
 export function networkOf(address: string): Countable {
-  if (!ipaddr.isValid(address)) return { own: "unknown", site: "unknown", region: "unknown" };
-  const parsed = ipaddr.process(address);
-  if (parsed instanceof ipaddr.IPv6) {
-    const { parts } = parsed;
-    return { own: prefix(parts, 4), site: prefix(parts, 3), region: prefix(parts, 2) };
+  if (address.includes(":")) {
+    const [a, b, c, d] = ipaddr.IPv6.parse(address).parts.map((part) => part.toString(16));
+    return { own: `${a}:${b}:${c}:${d}::/64`, site: `${a}:${b}:${c}::/48`, region: `${a}:${b}::/32` };
   }
-  const [first, second] = parsed.octets;
-  return { own: address, site: address, region: `${first}.${second}.0.0/16` };
+  const own = address || "unknown";
+  return { own, site: own, region: own.replace(/\.\d+\.\d+$/, ".0.0/16") };
 }

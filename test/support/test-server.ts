@@ -94,6 +94,12 @@ async function toAnswer(response: Response): Promise<Answer> {
   };
 }
 
+/** Calls the API of whatever listens at an address. */
+export const requester =
+  (url: string): TestServer["request"] =>
+  async (method, path, options = {}) =>
+    toAnswer(await fetch(toRequest(url, method, path, options)));
+
 /** Starts the server on a fresh database; `stop` drops it again. */
 export async function startTestServer(
   overrides: Partial<Config> = {},
@@ -116,8 +122,7 @@ export async function startTestServer(
     config,
     context,
     logs,
-    request: async (method, path, options = {}) =>
-      toAnswer(await fetch(toRequest(server.url, method, path, options))),
+    request: requester(server.url),
     async stop() {
       await server.stop();
       await context.dispose();
