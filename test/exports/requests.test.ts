@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { utimes } from "node:fs/promises";
 import { sql } from "drizzle-orm";
+import { unavailable } from "../../src/errors.ts";
 import { cancel } from "../../src/jobs/queue.ts";
 import { JobWorker } from "../../src/jobs/worker.ts";
 import { DirectoryStorage } from "../../src/storage/directory-storage.ts";
+import { newKey } from "../../src/storage/object-key.ts";
 import type { ObjectStorage } from "../../src/storage/storage.ts";
 import { goodPassword, instantHasher } from "../accounts/people.ts";
 import { writeJournal } from "../backup/journal.ts";
+import { newJpeg, saying, uploadPicture } from "../support/picture-upload.ts";
 import { type Device, type Json, newDevice } from "../support/sync-client.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { until } from "../support/until.ts";
-import { requestExport, statusOf, storedExports, waitingKeys } from "./archives.ts";
+import { linkAt, readJson, requestExport, statusOf, storedExports, unzip, waitingKeys } from "./archives.ts";
 
 /** A storage that takes nothing until it is let, or that fails. */
 class HeldStorage extends DirectoryStorage {
@@ -18,6 +22,17 @@ class HeldStorage extends DirectoryStorage {
   hold: Promise<unknown> = Promise.resolve();
   /** Fails in the middle of what it is given. */
   breaks = false;
+  /** Gives nothing. */
+  isAway = false;
+
+  override async stat(key: string) {
+    if (this.isAway) throw unavailable("The storage is away");
+    return super.stat(key);
+  }
+
+  override async probe(): Promise<void> {
+    if (this.isAway) throw new Error("the storage is away");
+  }
 
   override async put(key: string, body: ReadableStream<Uint8Array>): Promise<void> {
     this.begun++;
@@ -45,7 +60,7 @@ afterAll(async () => {
   await Bun.$`rm -rf ${storage.root}`.quiet();
 });
 beforeEach(async () => {
-  Object.assign(storage, { begun: 0, hold: Promise.resolve(), breaks: false });
+  Object.assign(storage, { begun: 0, hold: Promise.resolve(), breaks: false, isAway: false });
   await server.context.db.execute(sql`TRUNCATE jobs, exports, unreferenced_objects`);
   for (const key of await storedExports(server)) await storage.delete(key);
   const { db, log, work } = server.context;
@@ -197,6 +212,20 @@ describe("an attempt", () => {
     expect(await storedExports(server)).toHaveLength(1);
   });
 
+  test("that finds the storage away is tried again: pictures are not taken to be lost", async () => {
+    await uploadPicture(server, device, saying("photo_1"), newJpeg());
+    const { exportId } = await requestExport(device);
+    storage.isAway = true;
+    await worker.runDue();
+    storage.isAway = false;
+    expect(await jobs()).toMatchObject([{ state: "waiting", attempts: 1 }, expect.anything()]);
+    await hurry();
+    await worker.runDue();
+    const { downloadUrl } = await statusOf(device, exportId);
+    const files = await unzip(await (await fetch(linkAt(server, downloadUrl))).bytes());
+    expect(readJson(files, "export.json")).toMatchObject({ missing: [], pictures: [{}] });
+  });
+
   test("that fails for the last time is FAILED; asked for again, it is made anew", async () => {
     storage.breaks = true;
     const { exportId } = await requestExport(device);
@@ -284,6 +313,16 @@ describe("an attempt", () => {
     await worker.runDue();
     expect((await statusOf(device, exportId)).status).toBe("COMPLETED");
   });
+});
+
+test("what a database that was restored does not know of goes after a week", async () => {
+  const [old = "", young = ""] = [newKey("exports"), newKey("exports")];
+  for (const key of [old, young]) await storage.put(key, new Blob(["x"]).stream());
+  const found = await Array.fromAsync(new Bun.Glob(`**/${old.split("/")[1]}`).scan(storage.root));
+  const weekAgo = new Date(Date.now() - 8.5 * 86_400_000);
+  for (const path of found) await utimes(`${storage.root}/${path}`, weekAgo, weekAgo);
+  await server.context.sweeper.run();
+  expect(await storedExports(server)).toEqual([young]);
 });
 
 test("what is logged names nobody's journal", async () => {
