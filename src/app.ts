@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import { authRoutes } from "./accounts/auth-routes.ts";
 import { userRoutes } from "./accounts/user-routes.ts";
+import { apiDescriptionRoutes, docsRoutes } from "./api/api-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
@@ -30,10 +31,13 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     })
     .use(healthRoutes(context))
     .use(storageRoutes(context))
+    .use(apiDescriptionRoutes(context))
+    .use(docsRoutes())
     .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api
         .use(healthRoutes(context))
+        .use(apiDescriptionRoutes(context))
         .use(authRoutes(context))
         .use(userRoutes(context))
         .use(syncRoutes(context))

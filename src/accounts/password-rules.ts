@@ -19,7 +19,8 @@ const isGuessedFirst = (password: string) =>
 export const newPassword = plainText(0, 4 * longest)
   .transform(normalise)
   .pipe(plainText(shortest, longest))
-  .refine((password) => !isGuessedFirst(password), "is among the first that attackers try; choose another");
+  .refine((password) => !isGuessedFirst(password), "is among the first that attackers try; choose another")
+  .meta({ minLength: shortest, maxLength: longest });
 
 /** A password that is being checked: what no account can have is merely wrong. */
 export const givenPassword = plainText(0, 4 * longest).transform(normalise);

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
+import { described } from "../http/described.ts";
 import { checkHealth } from "./health.ts";
 
 /** Health for people and probes: `/health` in detail, `/health/live` (the process), `/health/ready` (its database). */
@@ -10,7 +11,11 @@ export function healthRoutes({ db, backups }: Pick<Context, "db" | "backups">) {
     return Response.json(health, { status: health.status === "ok" ? 200 : 503, headers });
   };
   return new Elysia({ name: "health" })
-    .get("/health", report)
-    .get("/health/ready", report)
-    .get("/health/live", () => ({ status: "ok", timestamp: new Date().toISOString() }));
+    .get("/health", report, described("readHealth"))
+    .get("/health/ready", report, described("readReadiness"))
+    .get(
+      "/health/live",
+      () => ({ status: "ok", timestamp: new Date().toISOString() }),
+      described("readLiveness"),
+    );
 }

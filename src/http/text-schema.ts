@@ -17,11 +17,13 @@ export function plainText(min: number, max: number) {
     .string("must be text")
     .refine((text) => !text.includes("\0"), "must not contain the character U+0000")
     .transform((text) => text.toWellFormed())
-    .refine((text) => hasLength(text, min, max), `must have ${span} characters`);
+    .refine((text) => hasLength(text, min, max), `must have ${span} characters`)
+    .meta({ ...(min > 0 && { minLength: min }), maxLength: max });
 }
 
 /** A UUID in any case, read into lower case as it is kept everywhere: iOS sends them in upper case. */
 export const uuid = z
   .string("must be a UUID")
   .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "must be a UUID")
-  .toLowerCase();
+  .toLowerCase()
+  .meta({ format: "uuid" });

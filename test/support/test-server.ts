@@ -1,12 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describeApi } from "../../src/api/api-routes.ts";
 import { createApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Context, createContext, type Overrides } from "../../src/context.ts";
 import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { inspectAnswer, inspectAnswersOf } from "./answer-inspection.ts";
+import { DocumentedAnswers, type ReadDocument } from "./documented-answers.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
 export interface RequestOptions {
@@ -79,8 +82,22 @@ function toRequest(url: string, method: string, path: string, options: RequestOp
   });
 }
 
-async function toAnswer(response: Response): Promise<Answer> {
+/** The API's description, read once for all servers of a process. */
+let documented: Promise<DocumentedAnswers> | undefined;
+
+/** What every answer of a test is held against. */
+export function documentedAnswers(app: ReturnType<typeof createApp>): Promise<DocumentedAnswers> {
+  documented ??= describeApi(app, "/").then(
+    (document) => new DocumentedAnswers(document as unknown as ReadDocument),
+  );
+  return documented;
+}
+
+/** Sends a request. @throws UndocumentedAnswer when the answer is not as the API's description has it */
+async function send(request: Request): Promise<Answer> {
+  const response = await fetch(request);
   const text = await response.text();
+  await inspectAnswer(request, response, text);
   const isJson = response.headers.get("content-type")?.includes("json");
   return {
     status: response.status,
@@ -106,15 +123,18 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
+  const endInspection = inspectAnswersOf(server.url, async (answer) =>
+    (await documentedAnswers(app)).check(answer),
+  );
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
     logs,
-    request: async (method, path, options = {}) =>
-      toAnswer(await fetch(toRequest(server.url, method, path, options))),
+    request: (method, path, options = {}) => send(toRequest(server.url, method, path, options)),
     async stop() {
+      endInspection();
       await server.stop();
       await context.dispose();
       await database.close();
