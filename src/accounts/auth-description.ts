@@ -64,6 +64,7 @@ export const authChapter: Chapter = {
         examples: {
           phone: { email, password, deviceInfo: phone },
           tablet: { email, password, deviceInfo: tablet },
+          again: { email, password, deviceInfo: phone },
         },
       },
       answers: {
@@ -76,8 +77,9 @@ export const authChapter: Chapter = {
               ...known,
               ...examplePair,
               refreshToken: tokens.refreshOfTablet,
-              lastSyncTimestamp: later,
+              lastSyncTimestamp: null,
             },
+            again: { ...known, ...examplePair, lastSyncTimestamp: later },
           },
         },
       },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Chapter } from "../api/operation.ts";
-import { belem, firstPage, ids, later, morning, noon, stamp } from "../api/story.ts";
+import { belem, firstPage, ids, later, link, morning, noon, stamp } from "../api/story.ts";
 import { count, id, instant, named, pagination, point, stamped, url, version } from "../api/vocabulary.ts";
 import { common } from "../sync/change.ts";
 import {
@@ -63,6 +63,7 @@ export const photoAnswer = named(
 /** A photo as a phone sends it; a `url` of its own is passed over. */
 export const photoChange = named("PhotoChange", z.object({ ...common.shape, ...photo.schema.shape }));
 
+const stored = "00112233445566778899aabbccddeeff";
 export const examplePhoto = {
   id: ids.photo,
   timestamp: noon,
@@ -70,10 +71,19 @@ export const examplePhoto = {
   placeVisitId: null,
   tripId: null,
   caption: null,
-  url: null,
-  thumbnailUrl: null,
+  url: link("originals", stored),
+  thumbnailUrl: link("thumbnails", `${stored}-512`),
   exifData: null,
-  ...stamp(5),
+  ...stamp(8),
+  previewUrl: link("thumbnails", `${stored}-2048`),
+  previewProblem: null,
+  mimeType: "image/jpeg",
+  sizeBytes: 2048,
+  sha256: "5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a39281706f",
+  width: 32,
+  height: 24,
+  capturedAt: null,
+  capturedAtOffset: null,
 };
 
 const linkWritten = named(

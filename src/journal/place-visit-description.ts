@@ -58,7 +58,7 @@ const tower = {
   durationMinutes: 180,
   confidence: 0.92,
   isFavorite: false,
-  notes: null,
+  notes: "By tram.",
   photos: [],
 };
 export const examplePlaceVisit = {
@@ -92,11 +92,13 @@ export const placeVisitChapter: Chapter = {
     createPlaceVisit: createOne("Adds a visit", newEntity("NewPlaceVisit", placeVisit), {
       id: ids.placeVisit,
       value: { id: ids.placeVisit, ...tower },
+      version: 2,
     }),
     readPlaceVisit: readOne("A visit", placeVisitAnswer, { id: ids.placeVisit, value: examplePlaceVisit }),
     changePlaceVisit: changeOne("Changes a visit", entityChange("PlaceVisitPatch", placeVisit), {
       id: ids.placeVisit,
-      value: { notes: "Windy.", isFavorite: true, expectedVersion: 42 },
+      value: { notes: "Windy.", isFavorite: true, expectedVersion: 2 },
+      version: 3,
     }),
     removePlaceVisit: removeOne("Deletes a visit", ids.placeVisit),
     listPhotosOfPlaceVisit: {

@@ -3,7 +3,7 @@ import type { Operation } from "../api/operation.ts";
 import { writtenAs } from "../api/story.ts";
 import { named, written } from "../api/vocabulary.ts";
 import type { Entity } from "../sync/entity.ts";
-import { entityId, version } from "../sync/schemas.ts";
+import { entityId, version as givenVersion } from "../sync/schemas.ts";
 import { common, patchSchema } from "./resource.ts";
 
 /** An entity's id in a path. */
@@ -17,11 +17,19 @@ export function newEntity(name: string, { schema }: Entity) {
 
 /** What changes an entity: what is missing or null stays as it is. */
 export function entityChange(name: string, entity: Entity) {
-  const expectedVersion = version.describe("The `serverVersion` that the change was made from.");
+  const expectedVersion = givenVersion.describe("The `serverVersion` that the change was made from.");
   return named(name, z.object({ ...patchSchema(entity).shape, ...common.shape, expectedVersion }));
 }
 
-type Example = { readonly id: string; readonly value: unknown };
+interface Example {
+  readonly id: string;
+  readonly value: unknown;
+}
+/** Of a write. */
+interface WriteExample extends Example {
+  /** That the entity has afterwards. */
+  readonly version: number;
+}
 
 /** Reads one entity. */
 export function readOne(summary: string, schema: z.ZodType, { id, value }: Example): Operation {
@@ -30,7 +38,11 @@ export function readOne(summary: string, schema: z.ZodType, { id, value }: Examp
 }
 
 /** Makes an entity. */
-export function createOne(summary: string, schema: z.ZodType, { id, value }: Example): Operation {
+export function createOne(
+  summary: string,
+  schema: z.ZodType,
+  { id, value, version }: WriteExample,
+): Operation {
   return {
     summary,
     description:
@@ -41,7 +53,7 @@ export function createOne(summary: string, schema: z.ZodType, { id, value }: Exa
       201: {
         description: "It is there.",
         schema: written,
-        examples: { one: writtenAs(id, 1) },
+        examples: { one: writtenAs(id, version) },
       },
     },
     errors: ["VERSION_CONFLICT"],
@@ -49,7 +61,11 @@ export function createOne(summary: string, schema: z.ZodType, { id, value }: Exa
 }
 
 /** Changes an entity. */
-export function changeOne(summary: string, schema: z.ZodType, { id, value }: Example): Operation {
+export function changeOne(
+  summary: string,
+  schema: z.ZodType,
+  { id, value, version }: WriteExample,
+): Operation {
   return {
     summary,
     description: "What is missing or null stays as it is. A list replaces the one that was there.",
@@ -61,7 +77,7 @@ export function changeOne(summary: string, schema: z.ZodType, { id, value }: Exa
       200: {
         description: "It is changed.",
         schema: written,
-        examples: { one: writtenAs(id, 43) },
+        examples: { one: writtenAs(id, version) },
       },
     },
     errors: ["VERSION_CONFLICT"],

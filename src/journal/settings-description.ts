@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Chapter } from "../api/operation.ts";
-import { later } from "../api/story.ts";
+import { later, stamp } from "../api/story.ts";
 import { count, id, instant, named, uuid, version } from "../api/vocabulary.ts";
 import { common } from "../sync/change.ts";
 import { instant as givenInstant, version as givenVersion, maybe } from "../sync/schemas.ts";
@@ -52,6 +52,13 @@ export const settingsChange = named(
   "SettingsChange",
   z.object({ ...common.omit({ id: true }).shape, ...settings.schema.shape }),
 );
+
+export const exampleSettings = {
+  id: "settings",
+  ...defaultSettings,
+  unitPreferences: { ...defaultSettings.unitPreferences, timeFormat: "12_HOUR" },
+  ...stamp(11),
+};
 
 const settingsBody = named(
   "SettingsPatch",

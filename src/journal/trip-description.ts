@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Chapter } from "../api/operation.ts";
-import { firstPage, ids, later, morning, stamp } from "../api/story.ts";
+import { firstPage, ids, later, morning, noon, stamp } from "../api/story.ts";
 import { id, instant, named, pagination, stamped } from "../api/vocabulary.ts";
 import { common } from "../sync/change.ts";
 import { changeOne, createOne, entityChange, newEntity, readOne, removeOne } from "./resource-description.ts";
@@ -34,7 +34,7 @@ const lisbon = {
   endDate: later,
   placeVisits: [ids.placeVisit],
   photos: [],
-  notes: null,
+  notes: "Our first time there.",
   totalDistance: 5400.5,
   countries: ["PT"],
 };
@@ -59,12 +59,14 @@ export const tripChapter: Chapter = {
     },
     createTrip: createOne("Adds a trip", newEntity("NewTrip", trip), {
       id: ids.trip,
-      value: { id: ids.trip, ...lisbon },
+      value: { id: ids.trip, ...lisbon, lastModified: noon },
+      version: 4,
     }),
     readTrip: readOne("A trip", tripAnswer, { id: ids.trip, value: exampleTrip }),
     changeTrip: changeOne("Changes a trip", entityChange("TripPatch", trip), {
       id: ids.trip,
-      value: { notes: "With the whole family.", expectedVersion: 42 },
+      value: { notes: "With the whole family.", lastModified: noon, expectedVersion: 4 },
+      version: 6,
     }),
     removeTrip: removeOne("Deletes a trip", ids.trip),
   },

@@ -53,7 +53,7 @@ export const storageChapter: Chapter = {
           summary: "Puts the bytes of a planned upload",
           access: "link",
           path,
-          at: { ...at, area: "uploads" },
+          at: { area: "uploads", name: "ffeeddccbbaa99887766554433221100" },
           query: z.object({ ...signed, size: z.string().describe("Bytes that have to come.") }),
           body: { schema: bytes, mediaType: "image/*", examples: { camera: "(bytes of a JPEG)" } },
           answers: { 200: { description: "They are there.", headers: ["ETag"] } },

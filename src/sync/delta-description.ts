@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { ids, later, noon, phone, tablet } from "../api/story.ts";
 import { count, id, instant, named, stamped, uuid, version } from "../api/vocabulary.ts";
-import { attachmentAnswer, attachmentChange } from "../journal/attachment-description.ts";
+import { attachmentAnswer, attachmentChange, exampleAttachment } from "../journal/attachment-description.ts";
 import { exampleLocation, locationAnswer, locationChange } from "../journal/location-description.ts";
-import { photoAnswer, photoChange } from "../journal/photo-description.ts";
-import { placeVisitAnswer, placeVisitChange } from "../journal/place-visit-description.ts";
-import { settingsAnswer, settingsChange } from "../journal/settings-description.ts";
-import { tripDayAnswer, tripDayChange } from "../journal/trip-day-description.ts";
+import { examplePhoto, photoAnswer, photoChange } from "../journal/photo-description.ts";
+import { examplePlaceVisit, placeVisitAnswer, placeVisitChange } from "../journal/place-visit-description.ts";
+import { exampleSettings, settingsAnswer, settingsChange } from "../journal/settings-description.ts";
+import { exampleTripDay, tripDayAnswer, tripDayChange } from "../journal/trip-day-description.ts";
 import { exampleTrip, tripAnswer, tripChange } from "../journal/trip-description.ts";
 import { common, envelopeSchema } from "./change.ts";
 import { conflictType, resolution, side } from "./conflict-description.ts";
@@ -108,6 +108,17 @@ export const deltaAnswer = named(
 
 const none = { locations: [], placeVisits: [], trips: [], photos: [], photoAttachments: [], tripDays: [] };
 
+const everything = {
+  locations: [exampleLocation],
+  placeVisits: [{ ...examplePlaceVisit, photos: [ids.photo], tripId: ids.trip }],
+  trips: [exampleTrip],
+  photos: [{ ...examplePhoto, placeVisitId: ids.placeVisit }],
+  photoAttachments: [exampleAttachment],
+  tripDays: [exampleTripDay],
+  settings: exampleSettings,
+  deletedIds: none,
+};
+
 const answered = {
   syncVersion: 12,
   latestVersion: 12,
@@ -119,54 +130,61 @@ const answered = {
   conflicts: [],
   accepted: { ...none, settings: [] },
   rejected: { ...none, settings: [] },
-  remoteChanges: { ...none, settings: null, deletedIds: none },
+  remoteChanges: everything,
 };
 
 const { localVersion: _l, serverVersion: _s, lastModified: _m, deviceId: _d, ...trip } = exampleTrip;
 const local = { ...none, settings: null };
-const renamed = {
-  ...trip,
-  name: "Lisbon and Belém",
-  syncAction: "CREATE",
-  localVersion: 2,
-  lastModified: later,
-};
-/** As conflicts spell a side: texts by key. */
-const spelled = (of: object) =>
+const name = "Lisbon and Belém";
+
+/** A side of a conflict as it is spelled: texts by key. */
+const spelled = (side: object) =>
   Object.fromEntries(
-    Object.entries(of)
+    Object.entries(side)
       .filter(([, value]) => value !== null)
       .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
   );
 
-/** Deltas: a phone's first one, and one of a tablet that did not know of the phone's edits. */
+/** A phone's first delta, and that of a tablet which did not know of the phone's edits. */
 export const deltaExamples = {
-  poll: { deviceId: phone.deviceId, lastSyncVersion: 0, isEncrypted: false, limit: 500, localChanges: local },
+  first: {
+    deviceId: phone.deviceId,
+    lastSyncVersion: 0,
+    isEncrypted: false,
+    limit: 500,
+    localChanges: local,
+  },
   conflict: {
     deviceId: tablet.deviceId,
     lastSyncVersion: 0,
-    localChanges: { ...local, trips: [{ ...renamed, serverVersion: null }] },
+    localChanges: {
+      ...local,
+      trips: [
+        { ...trip, name, syncAction: "CREATE", localVersion: 2, serverVersion: null, lastModified: later },
+      ],
+    },
   },
 };
 
+export const exampleConflict = {
+  conflictId: ids.conflict,
+  entityType: "TRIP",
+  entityId: ids.trip,
+  conflictType: "VERSION_MISMATCH",
+  localVersion: spelled({ ...trip, name, version: "0", lastModified: later }),
+  remoteVersion: spelled({ ...trip, version: "6", lastModified: noon }),
+  suggestedResolution: "KEEP_LOCAL",
+};
+
 export const deltaAnswers = {
-  poll: { ...answered, remoteChanges: { ...answered.remoteChanges, locations: [exampleLocation] } },
+  first: answered,
   conflict: {
     ...answered,
-    conflicts: [
-      {
-        conflictId: ids.conflict,
-        entityType: "TRIP",
-        entityId: ids.trip,
-        conflictType: "VERSION_MISMATCH",
-        localVersion: spelled({ ...trip, name: renamed.name, version: "0", lastModified: later }),
-        remoteVersion: spelled({ ...trip, version: "4", lastModified: noon }),
-        suggestedResolution: "KEEP_LOCAL",
-      },
-    ],
+    conflicts: [exampleConflict],
     rejected: {
       ...answered.rejected,
       trips: [{ id: ids.trip, reason: "CONFLICT", conflictId: ids.conflict }],
     },
+    remoteChanges: { ...everything, trips: [] },
   },
 };

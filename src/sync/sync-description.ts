@@ -3,7 +3,7 @@ import type { Chapter } from "../api/operation.ts";
 import { ana, firstPage, ids, later, phone, tablet } from "../api/story.ts";
 import { count, id, instant, named, pagination, uuid, version } from "../api/vocabulary.ts";
 import { conflict } from "./conflict-description.ts";
-import { deltaAnswer, deltaAnswers, deltaBody, deltaExamples } from "./delta-description.ts";
+import { deltaAnswer, deltaAnswers, deltaBody, deltaExamples, exampleConflict } from "./delta-description.ts";
 import { kinds } from "./entity.ts";
 import { resolveSchema } from "./resolve.ts";
 import { conflictQuery } from "./routes.ts";
@@ -123,7 +123,7 @@ export const syncChapter: Chapter = {
             one: {
               conflicts: [
                 {
-                  ...deltaAnswers.conflict.conflicts[0],
+                  ...exampleConflict,
                   deviceId: tablet.deviceId,
                   status: "resolved",
                   resolution: "MERGE",
