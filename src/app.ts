@@ -37,7 +37,6 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     .group("/api/v1", (api) =>
       api
         .use(healthRoutes(context))
-        .use(apiDescriptionRoutes(context))
         .use(authRoutes(context))
         .use(userRoutes(context))
         .use(syncRoutes(context))

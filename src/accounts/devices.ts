@@ -16,7 +16,7 @@ export const deviceInfo = z
     osVersion: label,
     appVersion: label,
   })
-  .meta({ id: "DeviceInfo" });
+  .register(z.globalRegistry, { id: "DeviceInfo" });
 export type DeviceInfo = z.infer<typeof deviceInfo>;
 
 export interface Device extends DeviceInfo {

@@ -39,14 +39,13 @@ export function apiDescriptionRoutes({ config, address }: Parts) {
     return { etag, body: () => text, headers: { "Content-Type": "application/json; charset=utf-8" } };
   }
   let made: Promise<Page> | undefined;
-  return routes.get(
-    "/openapi.json",
-    async ({ request }) => {
-      made ??= make();
-      return answerWith(request, await made);
-    },
-    described("readApiDescription"),
-  );
+  const read = async ({ request }: { request: Request }) => {
+    made ??= make();
+    return answerWith(request, await made);
+  };
+  return routes
+    .get("/openapi.json", read, described("readApiDescription"))
+    .get("/api/v1/openapi.json", read, described("readApiDescription"));
 }
 
 /** `/docs`: the same to read and try, without anything from elsewhere. */

@@ -6,7 +6,7 @@ function whole(problem: string, described: { minimum: number; description: strin
     .string()
     .regex(/^\d{1,9}$/, problem)
     .transform(Number)
-    .meta({ type: "integer", pattern: undefined, ...described });
+    .register(z.globalRegistry, { type: "integer", pattern: undefined, ...described });
 }
 
 /** `limit` and `offset` of a listing, with its default and its ceiling; a larger limit is cut to the ceiling. */

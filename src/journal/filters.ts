@@ -18,7 +18,7 @@ export const timeFilter = z
     context.addIssue({ code: "custom", message: "must be an ISO 8601 instant" });
     return z.NEVER;
   })
-  .meta({ format: "date-time" })
+  .register(z.globalRegistry, { format: "date-time" })
   .nullish();
 
 /** A filter by date: an instant, or a bare date, which means its first (`start`) or last (`end`) moment in UTC. */
@@ -32,7 +32,7 @@ export function dateFilter(edge: "start" | "end") {
       context.addIssue({ code: "custom", message: "must be a date or an ISO 8601 instant" });
       return z.NEVER;
     })
-    .meta({
+    .register(z.globalRegistry, {
       description: `An instant, or a date, which means its ${edge === "start" ? "first" : "last"} moment in UTC.`,
     })
     .nullish();
@@ -43,7 +43,7 @@ export const numberFilter = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,9})?$/, "must be a number")
   .transform(Number)
-  .meta({ type: "number", pattern: undefined, minimum: 0 })
+  .register(z.globalRegistry, { type: "number", pattern: undefined, minimum: 0 })
   .nullish();
 
 /** Conditions for the filters that were given. */

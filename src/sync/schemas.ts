@@ -32,7 +32,7 @@ export const instant = z
     });
     return z.NEVER;
   })
-  .meta({ format: "date-time" });
+  .register(z.globalRegistry, { format: "date-time" });
 
 /** A number within bounds. Minus zero is made zero: JSON and Postgres tell them apart, nobody else does. */
 export function number(min: number, max = Number.MAX_VALUE) {
