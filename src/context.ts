@@ -19,6 +19,8 @@ import { createMailer } from "./email/mailer.ts";
 import type { BackupLookout } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
+import type { JobKind } from "./jobs/job.ts";
+import { JobWorker } from "./jobs/worker.ts";
 import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
@@ -33,6 +35,7 @@ import { SignedUrls } from "./storage/signed-urls.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
+import { createWork } from "./work.ts";
 
 /** Everything that the features are made of, built once. */
 export interface Context extends Photos {
@@ -55,6 +58,10 @@ export interface Context extends Photos {
   readonly signedUrls: SignedUrls;
   /** How it stands with the backups. */
   readonly backups: BackupLookout;
+  /** All that is done outside of requests. */
+  readonly work: readonly JobKind[];
+  /** Does it, once it is told to start. */
+  readonly worker: JobWorker;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -176,9 +183,15 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
   }
+  const work = createWork({ ...parts, ...photos });
+  const worker = new JobWorker({ db, log, kinds: work, database: overrides.listens ? database : undefined });
+  // The first to go: what it does needs all the rest.
+  open.defer(() => worker.stop());
   const opened = open.move();
   return {
     ...parts,
+    work,
+    worker,
     ...people,
     ...photos,
     address,
