@@ -1,7 +1,9 @@
 import { z } from "zod";
+import type { ErrorCode } from "../errors.ts";
 import type { Chapter } from "./operation.ts";
 
 const kept = ["ETag", "Cache-Control"];
+const refused: readonly ErrorCode[] = ["UNAUTHORIZED", "FORBIDDEN"];
 const known = { description: "It is known already.", headers: kept };
 
 export const apiChapter: Chapter = {
@@ -11,6 +13,7 @@ export const apiChapter: Chapter = {
     readApiDescription: {
       summary: "This description",
       access: "anyone",
+      errors: refused,
       headers: ["If-None-Match"],
       answers: {
         200: { description: "OpenAPI 3.1.0.", schema: z.looseObject({ openapi: z.string() }), headers: kept },
@@ -20,6 +23,7 @@ export const apiChapter: Chapter = {
     readDocs: {
       summary: "The same as a page to read and try",
       access: "anyone",
+      errors: refused,
       headers: ["If-None-Match"],
       answers: {
         200: { description: "The page.", schema: z.string(), mediaType: "text/html", headers: kept },
@@ -30,6 +34,7 @@ export const apiChapter: Chapter = {
     readDocsFile: {
       summary: "What that page is made of",
       access: "anyone",
+      errors: refused,
       headers: ["If-None-Match"],
       path: z.object({ file: z.enum(["swagger-ui-bundle.js", "swagger-ui.css", "start.js"]) }),
       at: { file: "start.js" },

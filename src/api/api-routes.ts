@@ -30,7 +30,10 @@ export async function describeApi(app: AnyElysia, serverUrl: string): Promise<Op
   return writeDocument(toOpenAPISchema(app, { staticFile: false }).paths as unknown as Paths, serverUrl);
 }
 
-/** `/openapi.json`: the description of the API. Made when it is first asked for: a server starts faster without. */
+/**
+ * `/openapi.json`: the description of the API, with the base path and without. Made when it is first asked for: a server starts
+ * faster without.
+ */
 export function apiDescriptionRoutes({ config, address }: Parts) {
   const routes = new Elysia({ name: "api-description" });
   async function make(): Promise<Page> {

@@ -11,7 +11,7 @@ import { quadrantsPng } from "../support/png.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { namesOf, operationsOf, type Placed, Replay, unlikeness } from "./replay.ts";
 
-const server: TestServer = await startTestServer({}, { hasher: instantHasher });
+const server: TestServer = await startTestServer({ metricsEnabled: true }, { hasher: instantHasher });
 afterAll(() => server.stop());
 const served = await fetch(`${server.url}/openapi.json`);
 const text = await served.text();

@@ -132,6 +132,8 @@ export class Replay {
 
   #bodyOf(mediaType: string, body: Json): string | Blob | FormData {
     if (mediaType === "application/json") return JSON.stringify(body);
+    if (mediaType === "application/x-www-form-urlencoded")
+      return new URLSearchParams(body as Record<string, string>).toString();
     if (mediaType !== "multipart/form-data") return new Blob([this.picture], { type: "image/jpeg" });
     const form = new FormData();
     for (const [name, value] of Object.entries(body as Record<string, Json>))
