@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 import { authRoutes } from "./accounts/auth-routes.ts";
 import { userRoutes } from "./accounts/user-routes.ts";
-import { apiDescriptionRoutes, docsRoutes } from "./api/api-routes.ts";
+import { apiDescriptionRoutes } from "./api/api-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
@@ -32,7 +32,6 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     .use(healthRoutes(context))
     .use(storageRoutes(context))
     .use(apiDescriptionRoutes(context))
-    .use(docsRoutes())
     .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api

@@ -19,8 +19,6 @@ function answerWith(request: Request, { etag, body, headers }: Page): Response {
     : new Response(body(), { headers: all });
 }
 
-type Parts = Pick<Context, "config" | "address">;
-
 /** Describes the API of an app, whatever it takes to load for that. @param serverUrl what addresses start with */
 export async function describeApi(app: AnyElysia, serverUrl: string): Promise<OpenApiDocument> {
   const [{ toOpenAPISchema }, { writeDocument }] = await Promise.all([
@@ -30,47 +28,38 @@ export async function describeApi(app: AnyElysia, serverUrl: string): Promise<Op
   return writeDocument(toOpenAPISchema(app, { staticFile: false }).paths as unknown as Paths, serverUrl);
 }
 
-/**
- * `/openapi.json`: the description of the API, with the base path and without. Made when it is first asked for: a server starts
- * faster without.
- */
-export function apiDescriptionRoutes({ config, address }: Parts) {
-  const routes = new Elysia({ name: "api-description" });
-  async function make(): Promise<Page> {
-    const text = JSON.stringify(await describeApi(routes, config.publicUrl ? address.base : "/"));
-    const etag = `"${createHash("sha256").update(text).digest("base64url")}"`;
-    return { etag, body: () => text, headers: { "Content-Type": "application/json; charset=utf-8" } };
-  }
-  let made: Promise<Page> | undefined;
-  const read = async ({ request }: { request: Request }) => {
-    made ??= make();
-    return answerWith(request, await made);
-  };
-  return routes
-    .get("/openapi.json", read, described("readApiDescription"))
-    .get("/api/v1/openapi.json", read, described("readApiDescription"));
+/** The description of an app as it is sent. */
+async function makeDocument(app: AnyElysia, serverUrl: string): Promise<Page> {
+  const text = JSON.stringify(await describeApi(app, serverUrl));
+  const etag = `"${createHash("sha256").update(text).digest("base64url")}"`;
+  return { etag, body: () => text, headers: { "Content-Type": "application/json; charset=utf-8" } };
 }
 
-/** `/docs`: the same to read and try, without anything from elsewhere. */
-export function docsRoutes() {
-  return new Elysia({ name: "docs" })
-    .get(
-      "/docs",
-      async ({ request }) => {
-        // The addresses in the page start at its own, which must not end in a slash.
-        if (new URL(request.url).pathname.endsWith("/"))
-          return new Response(null, { status: 308, headers: { Location: "../docs" } });
-        return answerWith(request, (await import("./docs-page.ts")).docsPage);
-      },
-      described("readDocs"),
-    )
-    .get(
-      "/docs/:file",
-      async ({ request, params }) => {
-        const file = (await import("./docs-page.ts")).docsFiles.get(params.file);
-        if (!file) throw notFound("File");
-        return answerWith(request, file);
-      },
-      described("readDocsFile"),
-    );
+/**
+ * `/openapi.json`, with the base path and without: the description of the API. `/docs`: the same to read and try, without
+ * anything from elsewhere. All of it is loaded and made when it is first asked for: a server starts faster without.
+ */
+export function apiDescriptionRoutes({ config, address }: Pick<Context, "config" | "address">) {
+  const routes = new Elysia({ name: "api-description" });
+  let made: Promise<Page> | undefined;
+  const document = async ({ request }: { request: Request }) => {
+    made ??= makeDocument(routes, config.publicUrl ? address.base : "/");
+    return answerWith(request, await made);
+  };
+  const docs = async ({ request }: { request: Request }) => {
+    // The addresses in the page start at its own, which must not end in a slash.
+    if (new URL(request.url).pathname.endsWith("/"))
+      return new Response(null, { status: 308, headers: { Location: "../docs" } });
+    return answerWith(request, (await import("./docs-page.ts")).docsPage);
+  };
+  const file = async ({ request, params }: { request: Request; params: { file: string } }) => {
+    const found = (await import("./docs-page.ts")).docsFiles.get(params.file);
+    if (!found) throw notFound("File");
+    return answerWith(request, found);
+  };
+  return routes
+    .get("/openapi.json", document, described("readApiDescription"))
+    .get("/api/v1/openapi.json", document, described("readApiDescription"))
+    .get("/docs", docs, described("readDocs"))
+    .get("/docs/:file", file, described("readDocsFile"));
 }
