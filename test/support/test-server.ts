@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeApi } from "../../src/api/api-routes.ts";
 import { createApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Context, createContext, type Overrides } from "../../src/context.ts";
@@ -9,7 +8,7 @@ import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { inspectAnswer, inspectAnswersOf } from "./answer-inspection.ts";
-import { DocumentedAnswers, type ReadDocument } from "./documented-answers.ts";
+import { documentOf } from "./documented-answers.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
 export interface RequestOptions {
@@ -40,6 +39,7 @@ export interface TestServer {
   readonly databaseUrl: string;
   readonly config: Config;
   readonly context: Context;
+  readonly app: ReturnType<typeof createApp>;
   /** Every log line so far, parsed. */
   readonly logs: LogLine[];
   /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
@@ -82,17 +82,6 @@ function toRequest(url: string, method: string, path: string, options: RequestOp
   });
 }
 
-/** The API's description, read once for all servers of a process. */
-let documented: Promise<DocumentedAnswers> | undefined;
-
-/** What every answer of a test is held against. */
-export function documentedAnswers(app: ReturnType<typeof createApp>): Promise<DocumentedAnswers> {
-  documented ??= describeApi(app, "/").then(
-    (document) => new DocumentedAnswers(document as unknown as ReadDocument),
-  );
-  return documented;
-}
-
 /** Sends a request. @throws UndocumentedAnswer when the answer is not as the API's description has it */
 async function send(request: Request): Promise<Answer> {
   const response = await fetch(request);
@@ -123,14 +112,13 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
-  const endInspection = inspectAnswersOf(server.url, async (answer) =>
-    (await documentedAnswers(app)).check(answer),
-  );
+  const endInspection = inspectAnswersOf(server.url, async (answer) => (await documentOf(app)).check(answer));
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
+    app,
     logs,
     request: (method, path, options = {}) => send(toRequest(server.url, method, path, options)),
     async stop() {
