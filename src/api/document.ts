@@ -44,6 +44,15 @@ function severalByName(): Map<string, SeveralOperations> {
   return new Map(entries.flatMap(([name, entry]) => (isSeveral(entry) ? [[name, entry] as const] : [])));
 }
 
+type Schemas = Readonly<Record<string, JsonSchema>>;
+
+/** Named schemas of requests and of answers together. @throws when two that differ have one name */
+function together(read: Schemas, told: Schemas): Schemas {
+  const torn = Object.keys(read).find((name) => told[name] && !Bun.deepEquals(read[name], told[name]));
+  if (torn) throw new Error(`requests and answers mean different things by the schema ${torn}`);
+  return { ...read, ...told };
+}
+
 /** The schemas of all operations, at their places. */
 function schemasOf(all: Iterable<Placed>) {
   const read: Record<string, z.ZodType> = {};
@@ -59,7 +68,7 @@ function schemasOf(all: Iterable<Placed>) {
   const output = toJsonSchemas(told, "output");
   return {
     places: { ...input.places, ...output.places },
-    components: { ...input.components, ...output.components },
+    components: together(input.components, output.components),
   };
 }
 
