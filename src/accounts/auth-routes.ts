@@ -6,7 +6,7 @@ import { described } from "../http/described.ts";
 import { openToAll, signedIn } from "../http/guards.ts";
 import { readJson } from "../http/read.ts";
 import { plainText, uuid } from "../http/text-schema.ts";
-import { type DeviceInfo, deviceInfo, readLastSync } from "./devices.ts";
+import { type DeviceInfo, deviceInfo, findKnownAccount, readLastSync } from "./devices.ts";
 import { displayName } from "./display-name.ts";
 import { emailAddress, givenEmail } from "./email-address.ts";
 import { givenPassword, newPassword } from "./password-rules.ts";
@@ -34,9 +34,10 @@ function requireSameDevice(info: DeviceInfo, deviceId: string): void {
 const noContent = () => new Response(null, { status: 204 });
 
 /** What a phone calls before it is signed in. */
-function openRoutes({ db, accounts, registration, sessions, passwordReset }: Context) {
+function openRoutes(context: Context) {
+  const { db, accounts, registration, sessions, passwordReset, requests, limits } = context;
   return new Elysia()
-    .use(openToAll())
+    .use(openToAll(context))
     .post(
       "/auth/register",
       async ({ request, deviceId, set }) => {
@@ -54,7 +55,12 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
       async ({ request, deviceId }) => {
         const { email, password, deviceInfo } = await readJson(request, loginBody);
         requireSameDevice(deviceInfo, deviceId);
+        const address = requests.get(request)?.client.address ?? "";
+        const succeeded = await limits.signIn.attempt({ email, deviceId, address }, () =>
+          findKnownAccount(db, email, deviceId),
+        );
         const { user, session } = await accounts.login(email, password, deviceInfo);
+        await succeeded();
         const lastSyncTimestamp = await readLastSync(db, user.id);
         const { id: userId, displayName } = user;
         return {
@@ -69,9 +75,12 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
     )
     .post(
       "/auth/refresh",
-      async ({ request, deviceId }) => {
+      async ({ request, route, deviceId }) => {
         const { refreshToken } = await readJson(request, refreshBody);
-        return sessions.refresh(refreshToken, deviceId);
+        const tally = requests.get(request)?.tally;
+        return sessions.refresh(refreshToken, deviceId, async (userId) =>
+          tally?.presented(userId, { method: request.method, route }),
+        );
       },
       described("refresh"),
     )
@@ -88,7 +97,9 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
       "/auth/reset-password",
       async ({ request }) => {
         const { token, newPassword } = await readJson(request, resetBody);
-        await passwordReset.reset(token, newPassword);
+        const userId = await passwordReset.reset(token, newPassword);
+        // Whoever reads the account's mail may sign in from here at once, however many strangers guess.
+        limits.welcome(userId, requests.get(request)?.client.address ?? "");
         return noContent();
       },
       described("resetPassword"),

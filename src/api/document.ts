@@ -6,7 +6,7 @@ import { answerHeaders, requestHeaders } from "./header-descriptions.ts";
 import { introduction } from "./introduction.ts";
 import { type JsonSchema, toJsonSchemas } from "./json-schemas.ts";
 import type { Operation, SeveralOperations } from "./operation.ts";
-import { commonHeaders, errorGroups, operationObject, type Placed, placeOf } from "./operation-object.ts";
+import { errorGroups, operationObject, type Placed, placeOf } from "./operation-object.ts";
 
 /** Operations by path and method. */
 export type Paths = Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>;
@@ -75,9 +75,7 @@ function schemasOf(all: Iterable<Placed>) {
 /** Answers that tell of errors, once each. */
 function errorResponses(all: readonly Placed[]): Record<string, JsonSchema> {
   const found = all.flatMap(({ operation }) =>
-    errorGroups(operation).map(
-      ({ name, codes }) => [name, errorResponse(codes, commonHeaders(operation))] as const,
-    ),
+    errorGroups(operation).map(({ name, codes }) => [name, errorResponse(codes)] as const),
   );
   return Object.fromEntries(found);
 }

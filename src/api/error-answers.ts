@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ErrorCode, errorStatus } from "../errors.ts";
 import { conflict } from "../sync/conflict-description.ts";
+import { everyAnswer } from "./header-descriptions.ts";
 import type { JsonSchema } from "./json-schemas.ts";
 import { instant, named, version } from "./vocabulary.ts";
 
@@ -79,7 +80,7 @@ const errors: Readonly<Record<ErrorCode, Told>> = {
   RANGE_NOT_SATISFIABLE: { when: "The range lies outside of it.", message: "There are only 2048 bytes" },
   RATE_LIMIT_EXCEEDED: {
     when: "There were too many requests of this kind.",
-    message: "Too many requests; try again later",
+    message: "Too many requests; try again in 42 s",
     headers: ["Retry-After"],
   },
   INTERNAL_SERVER_ERROR: {
@@ -110,11 +111,11 @@ function schemaOf(some: readonly ErrorCode[]): JsonSchema {
 }
 
 /** An answer that tells of one of these errors, which all have the same status. */
-export function errorResponse(some: readonly ErrorCode[], headers: readonly string[]): JsonSchema {
+export function errorResponse(some: readonly ErrorCode[]): JsonSchema {
   const own = some.flatMap((code) => errors[code].headers ?? []);
   return {
     description: some.map((code) => `\`${code}\`: ${errors[code].when}`).join("\n\n"),
-    headers: headerRefs([...headers, ...own]),
+    headers: headerRefs([...everyAnswer, ...own]),
     content: {
       "application/json": {
         schema: schemaOf(some),

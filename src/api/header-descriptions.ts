@@ -25,11 +25,9 @@ export const answerHeaders: Readonly<Record<string, JsonSchema>> = {
   "Content-Disposition": { description: "The name to save it under.", schema: { type: "string" } },
 };
 
-/** Headers of every answer. */
-export const everyAnswer = ["X-Request-ID"];
-/** Headers of every answer to a request that is counted. */
-export const countedAnswer = [
-  ...everyAnswer,
+/** Headers of every answer; those of limits where there are any. */
+export const everyAnswer = [
+  "X-Request-ID",
   "X-RateLimit-Limit",
   "X-RateLimit-Remaining",
   "X-RateLimit-Reset",

@@ -12,9 +12,10 @@ to milliseconds. **Versions** are whole numbers from the account's own counter. 
 
 **Errors** all have one shape, \`Error\`. \`details\` is null, or maps the path of a field to what is wrong with it.
 
-**Limits.** Calls under the base path are counted by account, or by client address where nobody is signed in: sign-in and
-its like, sync, batches of points, uploads of pictures, and all others, each for itself. \`X-RateLimit-*\` says how many are
-left; a 429 says in \`Retry-After\` when to come back. What is counted how is for whoever runs the server to say.
+**Limits.** Requests are counted by account, or by client address where nobody is signed in: sign-in and what asks for a
+password, sync, batches of points, uploads of pictures, and all others, each for itself; links by themselves.
+\`X-RateLimit-*\` says of the tightest how many are left; a 429 says in \`Retry-After\` when to come back. How many there
+are is for whoever runs the server to say.
 
 **Every write may be repeated**: an answer that got lost costs nothing but asking again.
 `.trim();

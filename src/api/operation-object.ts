@@ -1,6 +1,6 @@
 import { type ErrorCode, errorStatus } from "../errors.ts";
 import { headerRefs } from "./error-answers.ts";
-import { countedAnswer, everyAnswer } from "./header-descriptions.ts";
+import { everyAnswer } from "./header-descriptions.ts";
 import type { JsonSchema } from "./json-schemas.ts";
 import type { Answer, Operation } from "./operation.ts";
 
@@ -18,9 +18,6 @@ export const placeOf = (operationId: string, part: string | number) => `${operat
 export type Schemas = (place: string) => JsonSchema | undefined;
 
 const json = "application/json";
-
-/** Whether requests of this kind are counted for the rate limits of the API. */
-const isCounted = ({ access }: Operation) => access === "device" || access === "account";
 
 /** The errors that an operation can end in: its own, and those that follow from what it is. */
 export function errorsOf({ access, body, query, path, at, errors = [] }: Operation): ErrorCode[] {
@@ -43,12 +40,8 @@ export function errorsOf({ access, body, query, path, at, errors = [] }: Operati
 /** The errors of an operation that share a status, under the name that their answer has in the document. */
 export function errorGroups(operation: Operation): { status: number; codes: ErrorCode[]; name: string }[] {
   const groups = Map.groupBy(errorsOf(operation), (code) => errorStatus[code]);
-  const counted = isCounted(operation) ? "" : ".uncounted";
-  return [...groups].map(([status, codes]) => ({ status, codes, name: codes.join(".") + counted }));
+  return [...groups].map(([status, codes]) => ({ status, codes, name: codes.join(".") }));
 }
-
-/** Headers of every answer of an operation. */
-export const commonHeaders = (operation: Operation) => (isCounted(operation) ? countedAnswer : everyAnswer);
 
 const examplesObject = (examples: Readonly<Record<string, unknown>> = {}) => ({
   examples: Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }])),
@@ -66,7 +59,7 @@ function responsesOf({ operationId, operation }: Placed, schemas: Schemas): Json
     status,
     {
       description: answer.description,
-      headers: headerRefs([...commonHeaders(operation), ...(answer.headers ?? [])]),
+      headers: headerRefs([...everyAnswer, ...(answer.headers ?? [])]),
       ...contentOf(answer, schemas(placeOf(operationId, status))),
     },
   ]);
