@@ -62,7 +62,7 @@ export function toJsonSchemas(
   schemas: Readonly<Record<string, z.ZodType>>,
   io: "input" | "output",
 ): JsonSchemas {
-  const { properties = {}, $defs = {} } = z.toJSONSchema(z.object(schemas), { io, unrepresentable: "any" });
+  const { properties = {}, $defs = {} } = z.toJSONSchema(z.object(schemas), { io });
   return { places: tidyAll(properties), components: tidyAll($defs) };
 }
 
