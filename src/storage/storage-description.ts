@@ -13,12 +13,12 @@ const at = { area: "originals", name: "00112233445566778899aabbccddeeff" };
 const readable = z.object({ ...signed, name: z.string().describe("The name to save it under.") });
 
 const headers = ["ETag", "Cache-Control", "Content-Disposition", "Accept-Ranges"];
-const whole: Answer = { description: "The bytes.", schema: bytes, mediaType: "image/*", headers };
+const whole: Answer = { description: "The bytes.", schema: bytes, mediaType: "*/*", headers };
 const known: Answer = { description: "It is known already.", headers: ["ETag", "Cache-Control"] };
 const part: Answer = {
   description: "The bytes that were asked for.",
   schema: bytes,
-  mediaType: "image/*",
+  mediaType: "*/*",
   headers: [...headers, "Content-Range"],
 };
 

@@ -102,7 +102,8 @@ export class DocumentedAnswers {
     }
     const given = answer.contentType?.split(";")[0] ?? "";
     const fits = types.find(
-      (type) => type === given || (type.endsWith("/*") && given.startsWith(type.slice(0, -1))),
+      (type) =>
+        type === given || type === "*/*" || (type.endsWith("/*") && given.startsWith(type.slice(0, -1))),
     );
     if (!fits)
       throw new UndocumentedAnswer(
