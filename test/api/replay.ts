@@ -49,7 +49,7 @@ export function namesOf({ operation: { requestBody } }: Placed): (string | null)
 }
 
 /** Keys whose values a server makes up: later requests are sent with its own in the place of the example's. */
-const madeUp = new Set(["accessToken", "refreshToken", "conflictId", "url", "thumbnailUrl"]);
+const madeUp = new Set(["accessToken", "refreshToken", "conflictId", "exportId", "url", "thumbnailUrl"]);
 
 /** What stands for bytes in an example. */
 const placeOfBytes = "(bytes of a JPEG)";
@@ -121,9 +121,10 @@ export class Replay {
       const signed = link(exampleOf.get("path.area") ?? "", exampleOf.get("path.name") ?? "");
       return this.#real.get(signed) ?? this.url + new URL(signed).pathname;
     }
-    const filled = path.replace(/\{(\w+)\}/g, (_all, name) =>
-      encodeURIComponent(exampleOf.get(`path.${name}`) ?? ""),
-    );
+    const filled = path.replace(/\{(\w+)\}/g, (_all, name) => {
+      const part = exampleOf.get(`path.${name}`) ?? "";
+      return encodeURIComponent(this.#real.get(part) ?? part);
+    });
     const asked = parameters.flatMap(({ name, in: place, example }) =>
       place === "query" && example !== undefined ? [[name, example] as [string, string]] : [],
     );
