@@ -5,3 +5,6 @@
 export function described(operation: string) {
   return { detail: { operationId: operation } };
 }
+
+/** Leaves a route out of the API's description: a page for people, which no program calls. */
+export const forPeople = { detail: { hide: true } } as const;
