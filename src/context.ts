@@ -1,4 +1,6 @@
 import { migrations } from "../migrations/index.ts";
+import { Access } from "./access/access.ts";
+import type { AccessNetwork } from "./access/team-keys.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { KeyNews } from "./accounts/key-news.ts";
 import { KeyRing } from "./accounts/key-ring.ts";
@@ -11,28 +13,34 @@ import { loadSigningKeys } from "./accounts/signing-keys.ts";
 import { backupDir } from "./backup/places.ts";
 import { BackupWatch } from "./backup/watch.ts";
 import type { Config } from "./config/config.ts";
+import { readActivity } from "./database/activity.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
 import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
-import type { BackupLookout } from "./health/health.ts";
+import { type BackupLookout, HealthReporter } from "./health/health.ts";
+import { databaseLookout, diskLookout, storageLookout } from "./health/lookouts.ts";
+import { roomAt } from "./health/room.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
 import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
 import { createLog, type Log } from "./log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { createPhotos, type Photos } from "./photos/photos.ts";
 import { PictureLinks } from "./photos/picture-links.ts";
 import { presentPhoto } from "./photos/shown-photo.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
+import { observeStorage } from "./storage/observed-storage.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { linksSecret, loadSecret } from "./storage/server-secret.ts";
 import { SignedUrls } from "./storage/signed-urls.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
+import { readLastSync } from "./sync/last-sync.ts";
 
 /** Everything that the features are made of, built once. */
 export interface Context extends Photos {
@@ -55,6 +63,14 @@ export interface Context extends Photos {
   readonly signedUrls: SignedUrls;
   /** How it stands with the backups. */
   readonly backups: BackupLookout;
+  /** How it stands with everything. */
+  readonly health: HealthReporter;
+  /** Who may see metrics and the description of the API. */
+  readonly access: Access;
+  /** What Prometheus is told; null unless it is switched on. */
+  readonly metrics: Metrics | null;
+  /** Told of every request that was answered. */
+  readonly onAnswered: Metrics["onAnswered"] | undefined;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -76,6 +92,8 @@ export interface Overrides {
   readonly mailer?: PasswordResetMailer;
   /** An open storage; whoever brings it closes it. */
   readonly storage?: ObjectStorage;
+  /** Where Cloudflare Access is, when not where it says itself. */
+  readonly accessNetwork?: AccessNetwork;
 }
 
 function failLoudly(error: Error): never {
@@ -116,8 +134,9 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
 }
 
 /** Where pictures lie, and the links to them. */
-async function createStorage(config: Config, db: Database, overrides: Overrides) {
-  const storage = overrides.storage ?? (await openStorage(config, db));
+async function createStorage(config: Config, db: Database, metrics: Metrics | null, overrides: Overrides) {
+  const opened = overrides.storage ?? (await openStorage(config, db));
+  const storage = metrics ? observeStorage(opened, metrics.storageFailed) : opened;
   const address = new PublicAddress(config.publicUrl);
   // Whoever leaves the schema alone may meet one without secrets, and hands out no links.
   const secret =
@@ -126,6 +145,34 @@ async function createStorage(config: Config, db: Database, overrides: Overrides)
       : await loadSecret(db, linksSecret);
   const signedUrls = new SignedUrls({ secret, address });
   return { storage, address, signedUrls };
+}
+
+/** Prometheus' client is loaded only where somebody wants its metrics. */
+async function createMetrics({ metricsEnabled }: Config): Promise<Metrics | null> {
+  if (!metricsEnabled) return null;
+  const { Metrics } = await import("./metrics/metrics.ts");
+  return new Metrics();
+}
+
+/** Who is asked how it stands with what. */
+function watch(config: Config, db: Database, storage: ObjectStorage, metrics: Metrics | null) {
+  const backups = new BackupWatch(backupDir(config));
+  const health = new HealthReporter({
+    database: databaseLookout(db),
+    storage: storageLookout(storage),
+    mail: { look: async () => ({ status: config.emailEnabled ? "unknown" : "off" }) },
+    jobs: { look: async () => null },
+    backup: backups,
+    disk: diskLookout(config.dataDir),
+  });
+  metrics?.lookAt(config.databaseMaxPoolSize, {
+    activity: () => readActivity(db),
+    components: async () => (await health.report()).components,
+    backups: () => backups.look(),
+    room: () => roomAt(config.dataDir),
+    lastSync: () => readLastSync(db),
+  });
+  return { backups, health };
 }
 
 /** Learns of keys and secrets that were changed, as soon as they are. */
@@ -162,11 +209,13 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   if (!overrides.database) open.defer(() => database.close());
   const { db } = database;
   await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
-  const { storage, address, signedUrls } = await createStorage(config, db, overrides);
+  const metrics = await createMetrics(config);
+  open.defer(() => metrics?.stop());
+  const { storage, address, signedUrls } = await createStorage(config, db, metrics, overrides);
   if (!overrides.storage) open.defer(() => storage.close());
   const links = new PictureLinks(storage, signedUrls);
   const registry = createRegistry((photo) => presentPhoto(links, photo));
-  const accountQueue = new AccountQueue(db);
+  const accountQueue = new AccountQueue(db, metrics?.sync);
   const parts = { config, log, db, storage, signedUrls, links, accountQueue, registry };
   const photos = createPhotos(parts);
   open.defer(() => photos.previews.settle());
@@ -185,7 +234,10 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     requests: new RequestStates(),
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),
-    backups: new BackupWatch(backupDir(config)),
+    ...watch(config, db, storage, metrics),
+    metrics,
+    onAnswered: metrics?.onAnswered,
+    access: new Access(config, log, overrides.accessNetwork),
     dispose: () => opened.disposeAsync(),
   };
 }

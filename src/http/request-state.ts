@@ -4,6 +4,10 @@ import type { Client } from "./proxy.ts";
 export interface RequestState {
   readonly id: string;
   readonly client: Client;
+  /** Address of the socket's other end: the client itself, or the last proxy before us. */
+  readonly peer: string;
+  /** The route that answers, with `:names` where paths differ; set once it is found. */
+  route?: string;
   /** Set once the request is signed in; for the log. */
   accountId?: string;
 }

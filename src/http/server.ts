@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
+import { isFromOwnMachine } from "./own-machine.ts";
 import { findClient } from "./proxy.ts";
 import { bulkBody } from "./read.ts";
 import { type RequestState, type RequestStates, requestIdOf } from "./request-state.ts";
@@ -16,8 +17,20 @@ export interface ServerParts {
   readonly requests: RequestStates;
   /** Answers a request; throws for nothing but defects. */
   readonly handle: (request: Request) => Promise<Response>;
+  /** Told of every request once it is answered. */
+  readonly onAnswered?: ((answered: Answered) => void) | undefined;
   /** With bodies of requests that are answered before they were read. */
   readonly patience?: Patience;
+}
+
+/** A request that was answered. */
+export interface Answered {
+  readonly method: string;
+  /** With `:names` where paths differ; undefined where there is no such route. */
+  readonly route: string | undefined;
+  readonly status: number;
+  /** From its arrival to the head of the answer. */
+  readonly milliseconds: number;
 }
 
 export interface RunningServer {
@@ -31,9 +44,11 @@ export class ListenError extends Error {}
 
 const healthPath = /^(\/api\/v1)?\/health(\/|$)/;
 
-function requireHttps({ config }: ServerParts, path: string, { client }: RequestState): void {
+function requireHttps({ config }: ServerParts, request: Request, path: string, state: RequestState): void {
   // Health carries no secrets, and whoever probes it stands beside the server.
-  if (config.allowPlainHttp || client.secure || healthPath.test(path)) return;
+  if (config.allowPlainHttp || state.client.secure || healthPath.test(path)) return;
+  // A Prometheus on this machine asks over loopback, where nobody reads along.
+  if (path === config.metricsPath && isFromOwnMachine(request.headers, state.peer)) return;
   throw new AppError("HTTPS_REQUIRED", "Use https://; over plain HTTP anyone on the way could read this");
 }
 
@@ -44,11 +59,11 @@ async function answer(
   state: RequestState,
 ): Promise<Response> {
   try {
-    requireHttps(parts, path, state);
+    requireHttps(parts, request, path, state);
     return await parts.handle(request);
   } catch (error) {
     const told = toAppError(error);
-    logError(parts.log, error, told, state.id);
+    logError(parts.log, error, told, state);
     return errorResponse(told, state.id);
   }
 }
@@ -86,6 +101,22 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
+/** What the log says of a request. */
+function lineOf(
+  { id, accountId, route }: RequestState,
+  { method, path, status, milliseconds }: Omit<Answered, "route"> & { path: string },
+): object {
+  return {
+    requestId: id,
+    ...(accountId && { accountId }),
+    method,
+    path,
+    ...(route && { route }),
+    status,
+    durationMs: Math.round(milliseconds * 10) / 10,
+  };
+}
+
 /** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
 function createFetch(parts: ServerParts, unread: UnreadBodies) {
   const { config, log, requests } = parts;
@@ -95,23 +126,16 @@ function createFetch(parts: ServerParts, unread: UnreadBodies) {
     const addressed = withAddress(received);
     const request = asGet(addressed);
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
-    const state: RequestState = { id: requestIdOf(request.headers), client };
+    const state: RequestState = { id: requestIdOf(request.headers), client, peer };
     requests.set(request, state);
     const path = new URL(request.url).pathname;
     const answered = await answer(parts, request, path, state);
     const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
     if (!(await unread.readAway(addressed))) response.headers.set("Connection", "close");
-    log.info(
-      {
-        requestId: state.id,
-        ...(state.accountId && { accountId: state.accountId }),
-        method: received.method,
-        path,
-        status: response.status,
-        durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
-      },
-      "request",
-    );
+    const milliseconds = performance.now() - startedAt;
+    const { method } = received;
+    log.info(lineOf(state, { method, path, status: response.status, milliseconds }), "request");
+    parts.onAnswered?.({ method, route: state.route, status: response.status, milliseconds });
     return response;
   };
 }
