@@ -55,6 +55,7 @@ export async function serve(options: GlobalOptions): Promise<void> {
     const server = listen({ ...context, handle: (request) => app.handle(request) });
     context.address.listening(server.url);
     context.log.info({ url: server.url }, "listening");
+    context.worker.start();
     void sayWhatIsAmiss(context);
     try {
       context.log.info({ signal: await stop.asked }, "stopping");

@@ -20,10 +20,14 @@ import { openDatabase } from "./database/open.ts";
 import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
 import { type BackupLookout, HealthReporter } from "./health/health.ts";
+import { jobsLookout, mailLookout } from "./health/job-lookouts.ts";
 import { databaseLookout, diskLookout, storageLookout } from "./health/lookouts.ts";
 import { roomAt } from "./health/room.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
+import type { JobKind } from "./jobs/job.ts";
+import { countJobs, findJobTroubles } from "./jobs/job-facts.ts";
+import { JobWorker } from "./jobs/worker.ts";
 import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
@@ -41,6 +45,7 @@ import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
 import { readLastSync } from "./sync/last-sync.ts";
+import { createWork } from "./work.ts";
 
 /** Everything that the features are made of, built once. */
 export interface Context extends Photos {
@@ -71,6 +76,10 @@ export interface Context extends Photos {
   readonly metrics: Metrics | null;
   /** Told of every request that was answered. */
   readonly onAnswered: Metrics["onAnswered"] | undefined;
+  /** All that is done outside of requests. */
+  readonly work: readonly JobKind[];
+  /** Does it, once it is told to start. */
+  readonly worker: JobWorker;
   /** Lets go of everything, the last built first. */
   dispose(): Promise<void>;
 }
@@ -160,8 +169,8 @@ function watch(config: Config, db: Database, storage: ObjectStorage, metrics: Me
   const health = new HealthReporter({
     database: databaseLookout(db),
     storage: storageLookout(storage),
-    mail: { look: async () => ({ status: config.emailEnabled ? "unknown" : "off" }) },
-    jobs: { look: async () => null },
+    mail: mailLookout(config, db),
+    jobs: jobsLookout(db),
     backup: backups,
     disk: diskLookout(config.dataDir),
   });
@@ -171,6 +180,7 @@ function watch(config: Config, db: Database, storage: ObjectStorage, metrics: Me
     backups: () => backups.look(),
     room: () => roomAt(config.dataDir),
     lastSync: () => readLastSync(db),
+    jobs: async () => ({ counts: await countJobs(db), ...(await findJobTroubles(db)) }),
   });
   return { backups, health };
 }
@@ -225,9 +235,16 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
   }
+  const work = createWork({ ...parts, ...photos });
+  const listened = overrides.listens ? database : undefined;
+  const worker = new JobWorker({ db, log, kinds: work, database: listened, onEnd: metrics?.jobEnded });
+  // The first to go: what it does needs all the rest.
+  open.defer(() => worker.stop());
   const opened = open.move();
   return {
     ...parts,
+    work,
+    worker,
     ...people,
     ...photos,
     address,

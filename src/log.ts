@@ -17,6 +17,18 @@ const secretKeys = [
   "longitude",
 ];
 
+/** A failed query's message repeats its parameters, and that of a data exception (class 22) a value. */
+const repeatsData = (message: string, code: unknown) =>
+  message.startsWith("Failed query") || /^22[0-9A-Z]{3}$/.test(String(code));
+
+/** An error in a few words that may be kept: its message where that repeats nothing of people's data, else its code. */
+export function whatWentWrong(error: unknown): string {
+  if (!(error instanceof Error)) return "something unknown went wrong";
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  if (!repeatsData(error.message, code)) return error.message.slice(0, 500) || error.constructor.name;
+  return cause instanceof Error ? whatWentWrong(cause) : `${error.constructor.name} ${code ?? ""}`.trim();
+}
+
 /**
  * What may be said about an error: its class, code, message and stack. An error of the driver holds the
  * statement's parameters and rows, so nothing else is copied.
@@ -24,12 +36,10 @@ const secretKeys = [
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { code, cause } = error as { code?: unknown; cause?: unknown };
-  // A failed query's message repeats its parameters, and that of a data exception (class 22) a value.
-  const repeatsData = error.message.startsWith("Failed query") || /^22[0-9A-Z]{3}$/.test(String(code));
   return {
     type: error.constructor.name,
     ...(typeof code === "string" && { code }),
-    ...(!repeatsData && { message: error.message }),
+    ...(!repeatsData(error.message, code) && { message: error.message }),
     stack: error.stack
       ?.split("\n")
       .filter((line) => line.trimStart().startsWith("at "))

@@ -48,6 +48,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["guards", /^src\/http\/guards\.ts$/],
   ["doctor", /^src\/doctor\//],
   ["context", /^src\/context\.ts$/],
+  ["work", /^src\/work\.ts$/],
   ["backup", /^src\/backup\//],
   ["exports", /^src\/exports\//],
   ["photos", /^src\/photos\//],
@@ -179,7 +180,7 @@ describe("each thing in its place", () => {
   });
 
   test("SQL in the database, sync, storage, jobs, the journal, exports, health and the repositories of accounts and photos", () => {
-    const places = /^src\/(database|sync|storage|journal|backup|jobs|exports)\/|^src\/health\/health\.ts$/;
+    const places = /^src\/(database|sync|storage|journal|backup|jobs|exports)\/|^src\/health\/[a-z-]+\.ts$/;
     const repositories = sources
       .filter(
         ({ path, imports }) => /^src\/(accounts|photos)\//.test(path) && imports.includes("drizzle-orm"),

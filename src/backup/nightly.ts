@@ -32,7 +32,10 @@ function tell(log: Log, { manifest, pruned, second, secondFailure, seconds }: Ru
     log.error({ err: secondFailure }, `the backup has no second copy: ${secondFailure.message}`);
 }
 
-/** Makes the backup of the night, and logs what became of it. Whatever fails is tried again the next time. */
+/**
+ * Makes the backup of the night, and logs what became of it. While another one is being made, none is.
+ * @throws what made it impossible, in words for an administrator where that was foreseen
+ */
 export async function makeNightlyBackup({ config, db, storage, log }: NightlyParts): Promise<void> {
   const files = openFirst(config);
   const second = await openSecond(config);
@@ -42,7 +45,10 @@ export async function makeNightlyBackup({ config, db, storage, log }: NightlyPar
   } catch (error) {
     if (error instanceof BackupError && error.problem === "busy")
       log.warn({ place: files.place }, "no backup was made: another one is being made");
-    else log.error({ err: error }, `no backup was made: ${(error as Error).message}`);
+    else {
+      log.error({ err: error }, `no backup was made: ${(error as Error).message}`);
+      throw error;
+    }
   } finally {
     await second?.close();
   }

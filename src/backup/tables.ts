@@ -37,11 +37,13 @@ export const tables: readonly BackedUpTable[] = [
     only: `EXISTS (SELECT FROM photo_files f WHERE f.user_id = t.user_id AND f.sha256 = t.sha256 AND EXISTS (${shown}))`,
   },
   { name: "photo_files", owner: "user_id", only: `EXISTS (${shown.replaceAll("f.", "t.")})` },
+  { name: "daily_statistics", owner: null },
 ];
 
 /**
  * Tables that no backup holds: the schema's own, made by migrations; bytes, which are backed up as objects, wherever
- * they lie; and what only means something to the storage that was used.
+ * they lie; what only means something to the storage that was used; and work under way, which a restore must not do a
+ * second time.
  */
 export const leftOut: readonly string[] = [
   "schema_migrations",
@@ -49,6 +51,8 @@ export const leftOut: readonly string[] = [
   "stored_chunks",
   "unreferenced_objects",
   "direct_uploads",
+  "jobs",
+  "exports",
 ];
 
 /** All tables that are ours, as far as this program knows. */

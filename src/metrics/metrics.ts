@@ -4,6 +4,7 @@ import type { Answered } from "../http/server.ts";
 import type { SyncObserver } from "../sync/sync-observer.ts";
 import { type CareSources, careMetrics } from "./care-metrics.ts";
 import { databaseMetrics } from "./database-metrics.ts";
+import { type EndedRun, type JobSources, jobMetrics, runMetrics } from "./job-metrics.ts";
 import { programMetrics } from "./program-metrics.ts";
 import { requestMetrics } from "./request-metrics.ts";
 import { Sources } from "./source.ts";
@@ -14,7 +15,7 @@ import { syncMetrics } from "./sync-metrics.ts";
 const goodFor = 5_000;
 
 /** Whom metrics are asked from when somebody scrapes. */
-export interface MetricSources extends CareSources {
+export interface MetricSources extends CareSources, JobSources {
   readonly activity: () => Promise<DatabaseActivity>;
 }
 
@@ -28,6 +29,7 @@ export class Metrics {
   readonly onAnswered: (answered: Answered) => void = requestMetrics(this.#registry);
   readonly sync: SyncObserver = syncMetrics(this.#registry);
   readonly storageFailed: (operation: string) => void = storageMetrics(this.#registry);
+  readonly jobEnded: (ended: EndedRun) => void = runMetrics(this.#registry);
   /** Stops what runs by itself. */
   readonly stop: () => void = programMetrics(this.#registry);
 
@@ -38,6 +40,7 @@ export class Metrics {
   /** Says whom to ask; once, when all that can be asked is there. */
   lookAt(poolSize: number, { activity, ...care }: MetricSources): void {
     databaseMetrics(this.#registry, this.#sources, { poolSize, activity });
+    jobMetrics(this.#registry, this.#sources, care);
     careMetrics(this.#registry, this.#sources, care);
   }
 

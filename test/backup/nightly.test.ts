@@ -55,7 +55,7 @@ describe("the backup of the night", () => {
   test("that fails says why", async () => {
     logged();
     const config = { ...server.config, backupDir: "/dev/null/nowhere" };
-    await makeNightlyBackup({ ...server.context, config });
+    await expect(makeNightlyBackup({ ...server.context, config })).rejects.toThrow("ENOTDIR");
     expect(logged()).toEqual([["error", "no backup was made: /dev/null/nowhere cannot be used (ENOTDIR)"]]);
   });
 });

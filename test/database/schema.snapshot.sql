@@ -1,3 +1,18 @@
+CREATE TABLE daily_statistics (
+  day date NOT NULL,
+  accounts bigint NOT NULL,
+  active_devices bigint NOT NULL,
+  locations bigint NOT NULL,
+  place_visits bigint NOT NULL,
+  trips bigint NOT NULL,
+  photos bigint NOT NULL,
+  picture_bytes bigint NOT NULL,
+  database_bytes bigint NOT NULL,
+  taken_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT daily_statistics_pkey PRIMARY KEY (day)
+);
+CREATE UNIQUE INDEX daily_statistics_pkey ON public.daily_statistics USING btree (day);
+
 CREATE TABLE devices (
   user_id uuid NOT NULL,
   device_id uuid NOT NULL,
@@ -61,6 +76,32 @@ CREATE INDEX encrypted_sync_data_updated_idx ON public.encrypted_sync_data USING
 CREATE INDEX encrypted_sync_data_version_idx ON public.encrypted_sync_data USING btree (user_id, server_version);
 CREATE TRIGGER encrypted_sync_data_version_grows BEFORE UPDATE ON public.encrypted_sync_data FOR EACH ROW EXECUTE FUNCTION refuse_version_backwards();
 
+CREATE TABLE exports (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  format text NOT NULL,
+  include_photos boolean NOT NULL,
+  start_at timestamp with time zone,
+  end_at timestamp with time zone,
+  status text NOT NULL,
+  key text COLLATE "C",
+  size bigint,
+  sha256 bytea,
+  requested_at timestamp with time zone NOT NULL DEFAULT now(),
+  completed_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  CONSTRAINT exports_format_check CHECK ((format = ANY (ARRAY['JSON'::text, 'CSV'::text, 'GPX'::text, 'KML'::text, 'GEOJSON'::text]))),
+  CONSTRAINT exports_key_key UNIQUE (key),
+  CONSTRAINT exports_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT exports_sha256_check CHECK ((length(sha256) = 32)),
+  CONSTRAINT exports_size_check CHECK ((size >= 0)),
+  CONSTRAINT exports_status_check CHECK ((status = ANY (ARRAY['PENDING'::text, 'PROCESSING'::text, 'COMPLETED'::text, 'FAILED'::text]))),
+  CONSTRAINT exports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX exports_expires_idx ON public.exports USING btree (expires_at) WHERE (key IS NOT NULL);
+CREATE UNIQUE INDEX exports_key_key ON public.exports USING btree (key);
+CREATE UNIQUE INDEX exports_pkey ON public.exports USING btree (user_id, id);
+
 CREATE TABLE invites (
   id uuid NOT NULL,
   token_hash bytea NOT NULL,
@@ -75,6 +116,34 @@ CREATE TABLE invites (
 );
 CREATE UNIQUE INDEX invites_pkey ON public.invites USING btree (id);
 CREATE UNIQUE INDEX invites_token_hash_key ON public.invites USING btree (token_hash);
+
+CREATE TABLE jobs (
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  key text,
+  lane text,
+  owner_id uuid,
+  payload jsonb NOT NULL,
+  state text NOT NULL DEFAULT 'waiting'::text,
+  attempts integer NOT NULL DEFAULT 0,
+  run_at timestamp with time zone NOT NULL DEFAULT now(),
+  lease uuid,
+  lease_until timestamp with time zone,
+  problem text,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  CONSTRAINT jobs_check CHECK ((((state = 'running'::text) = (lease IS NOT NULL)) AND ((lease IS NULL) = (lease_until IS NULL)))),
+  CONSTRAINT jobs_kind_key_key UNIQUE (kind, key),
+  CONSTRAINT jobs_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users(id) ON DELETE CASCADE,
+  CONSTRAINT jobs_pkey PRIMARY KEY (id),
+  CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'dead'::text, 'cancelled'::text])))
+);
+CREATE INDEX jobs_due_idx ON public.jobs USING btree (run_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]));
+CREATE UNIQUE INDEX jobs_kind_key_key ON public.jobs USING btree (kind, key);
+CREATE UNIQUE INDEX jobs_lane_key ON public.jobs USING btree (lane) WHERE (state = 'running'::text);
+CREATE INDEX jobs_owner_idx ON public.jobs USING btree (owner_id) WHERE (owner_id IS NOT NULL);
+CREATE UNIQUE INDEX jobs_pkey ON public.jobs USING btree (id);
 
 CREATE TABLE location_samples (
   user_id uuid NOT NULL,
@@ -254,6 +323,7 @@ CREATE TABLE refresh_tokens (
   CONSTRAINT refresh_tokens_pkey PRIMARY KEY (user_id, id),
   CONSTRAINT refresh_tokens_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE
 );
+CREATE INDEX refresh_tokens_expires_idx ON public.refresh_tokens USING btree (expires_at);
 CREATE UNIQUE INDEX refresh_tokens_hash_key ON public.refresh_tokens USING btree (token_hash);
 CREATE UNIQUE INDEX refresh_tokens_pkey ON public.refresh_tokens USING btree (user_id, id);
 CREATE INDEX refresh_tokens_session_idx ON public.refresh_tokens USING btree (user_id, device_id, session_id);
@@ -380,6 +450,7 @@ CREATE TABLE sync_conflicts (
 CREATE INDEX sync_conflicts_entity_idx ON public.sync_conflicts USING btree (user_id, kind, entity_id);
 CREATE INDEX sync_conflicts_pending_idx ON public.sync_conflicts USING btree (user_id, device_id) WHERE ((status = 'open'::text) OR owed);
 CREATE UNIQUE INDEX sync_conflicts_pkey ON public.sync_conflicts USING btree (user_id, id);
+CREATE INDEX sync_conflicts_resolved_idx ON public.sync_conflicts USING btree (resolved_at) WHERE ((status = 'resolved'::text) AND (NOT owed));
 
 CREATE TABLE sync_versions (
   user_id uuid NOT NULL,

@@ -46,7 +46,9 @@ describe("every account is a world of its own", () => {
         .filter((table) => !owned().includes(table))
         .sort(),
     ).toEqual([
+      "daily_statistics",
       "invites",
+      "jobs",
       "schema_migrations",
       "server_secrets",
       "signing_keys",
@@ -86,6 +88,7 @@ describe("every account is a world of its own", () => {
     );
     expect(beyond.map((text) => text.split(" ")[3])).toEqual([
       "direct_uploads_key_key",
+      "exports_key_key",
       "password_reset_tokens_hash_key",
       "refresh_tokens_hash_key",
       "stored_objects_key_key",

@@ -1,0 +1,38 @@
+import { deleteExpiredTokens } from "./accounts/expired-tokens.ts";
+import type { Config } from "./config/config.ts";
+import type { Database } from "./database/client.ts";
+import { takeStatistics } from "./health/daily-statistics.ts";
+import { defineJob, type JobKind } from "./jobs/job.ts";
+import { forgetOldJobs } from "./jobs/queue.ts";
+import type { Log } from "./log.ts";
+import type { Sweeper } from "./photos/sweeper.ts";
+import type { ObjectStorage } from "./storage/storage.ts";
+import { deleteOldConflicts } from "./sync/old-conflicts.ts";
+
+export interface WorkParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly db: Database;
+  readonly storage: ObjectStorage;
+  readonly sweeper: Sweeper;
+}
+
+/** Everything that the server does outside of requests, by itself (`at`) or when it is asked to, one line each. */
+export function createWork(parts: WorkParts): readonly JobKind[] {
+  const { config, db, sweeper } = parts;
+  return [
+    defineJob("sweep", { at: "17 * * * *", run: () => sweeper.run() }),
+    defineJob("clear-tokens", { at: "40 4 * * *", run: () => deleteExpiredTokens(db) }),
+    defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
+    defineJob("clear-jobs", { at: "50 4 * * *", run: () => forgetOldJobs(db) }),
+    defineJob("statistics", { at: "55 23 * * *", run: () => takeStatistics(db) }),
+    // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
+    defineJob("backup", { at: config.backupSchedule, attempts: 3, pause: 600, run: () => backUp(parts) }),
+  ];
+}
+
+async function backUp(parts: WorkParts): Promise<void> {
+  // Loaded when its time has come: a server starts faster without.
+  const { makeNightlyBackup } = await import("./backup/nightly.ts");
+  await makeNightlyBackup(parts);
+}
