@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { canaryAt } from "./log-canary.ts";
 import type { Form } from "./phone-pictures.ts";
 import { failure, refreshed } from "./wire.ts";
 
@@ -110,9 +111,12 @@ export class PhoneTransport {
 
   async #once(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
     this.requests++;
+    const canary = canaryAt(this.options.baseUrl);
+    canary.request(path, body, this.accessToken);
     try {
       const response = await this.options.network(this.#request(method, path, body));
       const text = await response.text();
+      canary.answer(text);
       if (!response.headers.get("x-request-id"))
         throw new ContractBreach(`${method} ${path}: no X-Request-ID`);
       return { status: response.status, text };

@@ -7,6 +7,7 @@ import { type Context, createContext, type Overrides } from "../../src/context.t
 import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { canaryAt, requireSilence } from "./log-canary.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
 export interface RequestOptions {
@@ -41,6 +42,7 @@ export interface TestServer {
   readonly logs: LogLine[];
   /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** @throws when a line of its log holds what a request or an answer kept secret */
   stop(): Promise<void>;
 }
 
@@ -98,7 +100,13 @@ export async function startTestServer(
   const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "trailglass-"));
   const config = testConfig({ dataDir, ...overrides });
   const logs: LogLine[] = [];
-  const destination = { write: (line: string) => void logs.push(JSON.parse(line)) };
+  const lines: string[] = [];
+  const destination = {
+    write(line: string) {
+      lines.push(line);
+      logs.push(JSON.parse(line));
+    },
+  };
   const log = createLog({ level: config.logLevel, format: "json", destination });
   const own = await createTestDatabase();
   const database = connect(parseDatabaseUrl(own.url), config.databaseMaxPoolSize);
@@ -106,20 +114,26 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
+  const canary = canaryAt(server.url);
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
     logs,
-    request: async (method, path, options = {}) =>
-      toAnswer(await fetch(toRequest(server.url, method, path, options))),
+    async request(method, path, options = {}) {
+      canary.request(path, options.body, options.token);
+      const answer = await toAnswer(await fetch(toRequest(server.url, method, path, options)));
+      canary.answer(answer.json);
+      return answer;
+    },
     async stop() {
       await server.stop();
       await context.dispose();
       await database.close();
       await own.drop();
       if (overrides.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      requireSilence(server.url, lines);
     },
   };
 }
