@@ -22,10 +22,9 @@ export async function verifyAssertion(assertion: string, { keys, ...expected }: 
   try {
     await jwtVerify(assertion, keys, { ...expected, algorithms, clockTolerance, requiredClaims: ["exp"] });
   } catch (error) {
-    const away = error instanceof KeysAwayError || (error as { code?: unknown }).code === "ERR_JWKS_TIMEOUT";
     throw new AppError(
       "FORBIDDEN",
-      away
+      error instanceof KeysAwayError
         ? "Cloudflare Access cannot be asked at the moment; try again"
         : "Cloudflare Access has not let this request in",
     );

@@ -48,7 +48,8 @@ function requireHttps({ config }: ServerParts, request: Request, path: string, s
   // Health carries no secrets, and whoever probes it stands beside the server.
   if (config.allowPlainHttp || state.client.secure || healthPath.test(path)) return;
   // A Prometheus on this machine asks over loopback, where nobody reads along.
-  if (path === config.metricsPath && isFromOwnMachine(request.headers, state.peer)) return;
+  if (config.metricsEnabled && path === config.metricsPath && isFromOwnMachine(request.headers, state.peer))
+    return;
   throw new AppError("HTTPS_REQUIRED", "Use https://; over plain HTTP anyone on the way could read this");
 }
 

@@ -46,11 +46,15 @@ export class Metrics {
 
   /** Everything in the text format of Prometheus, within seconds whatever is away. */
   async scrape(): Promise<string> {
-    if (!this.#looking || performance.now() - this.#lookedAt >= goodFor) {
-      this.#lookedAt = performance.now();
-      this.#looking = this.#sources.look();
-    }
+    if (!this.#looking || performance.now() - this.#lookedAt >= goodFor) this.look();
     await this.#looking;
     return this.#registry.metrics();
+  }
+
+  /** Asks everybody anew. */
+  look(): Promise<void> {
+    this.#lookedAt = performance.now();
+    this.#looking = this.#sources.look();
+    return this.#looking;
   }
 }
