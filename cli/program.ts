@@ -6,6 +6,7 @@ import { disableUser } from "./disable-user.ts";
 import { addConfigCommands } from "./doctor/config-commands.ts";
 import { addCompletions, addDoctor, addMan } from "./doctor/doctor-commands.ts";
 import { addHealthcheck } from "./healthcheck.ts";
+import { addJobsCommands } from "./jobs/commands.ts";
 import { printLicenses } from "./licenses.ts";
 import { listUsers } from "./list-users.ts";
 import { migrate } from "./migrate.ts";
@@ -13,8 +14,10 @@ import { resetPassword } from "./reset-password.ts";
 import { rotateKeys } from "./rotate-keys.ts";
 import { serve } from "./serve.ts";
 import { addSetup } from "./setup/commands.ts";
+import { printStatistics } from "./statistics.ts";
 import { addStorageCommands } from "./storage-commands.ts";
 import { versionText } from "./version.ts";
+import { wholeNumber } from "./whole-number.ts";
 import { explainFailure } from "./with-context.ts";
 
 const program = new Command("trailglass")
@@ -86,6 +89,13 @@ addBackupCommands(program.command("backup").description("make backups, and look 
 addRestore(
   program.command("restore [id]").description("bring back everything, or one account, from a backup"),
 );
+addJobsCommands(program.command("jobs").description("look at what the server does by itself, and step in"));
+program
+  .command("statistics")
+  .description("show how the server has grown, a line a day")
+  .addOption(new Option("--days <n>", "days at most").argParser(wholeNumber).default(30))
+  .option("--json", "as JSON")
+  .action((_options, command) => printStatistics(all(command)));
 addDoctor(program.command("doctor").description("look whether all is well, and say how to mend what is not"));
 addConfigCommands(program.command("config").description("show or check the settings"));
 addCompletions(

@@ -5,6 +5,8 @@ import { takeStatistics } from "./health/daily-statistics.ts";
 import { defineJob, type JobKind } from "./jobs/job.ts";
 import { forgetOldJobs } from "./jobs/queue.ts";
 import type { Log } from "./log.ts";
+import type { Previews } from "./photos/previews/previews.ts";
+import { thumbnailsJob } from "./photos/previews/thumbnails-job.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { deleteOldConflicts } from "./sync/old-conflicts.ts";
@@ -14,13 +16,15 @@ export interface WorkParts {
   readonly log: Log;
   readonly db: Database;
   readonly storage: ObjectStorage;
+  readonly previews: Previews;
   readonly sweeper: Sweeper;
 }
 
 /** Everything that the server does outside of requests, by itself (`at`) or when it is asked to, one line each. */
 export function createWork(parts: WorkParts): readonly JobKind[] {
-  const { config, db, sweeper } = parts;
+  const { config, db, previews, sweeper } = parts;
   return [
+    thumbnailsJob(previews),
     defineJob("sweep", { at: "17 * * * *", run: () => sweeper.run() }),
     defineJob("clear-tokens", { at: "40 4 * * *", run: () => deleteExpiredTokens(db) }),
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),

@@ -20,6 +20,8 @@ const commands = [
   "storage",
   "backup",
   "restore",
+  "jobs",
+  "statistics",
   "doctor",
   "config",
   "completions",

@@ -1,9 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-
-function whole(text: string): number {
-  if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It has to be a whole number.");
-}
+import { type Command, Option } from "commander";
+import { wholeNumber } from "../whole-number.ts";
 
 const dir = () => new Option("--dir <folder>", "folder of the backups; BACKUP_DIR when not given");
 const s3 = () => new Option("--s3", "the second place, BACKUP_S3_BUCKET").conflicts(["dir", "archive"]);
@@ -67,9 +63,9 @@ function addPrune(group: Command): void {
     .command("prune")
     .description("remove the backups that are not to be kept; every backup does so by itself")
     .option("--dry-run", "only say what would go")
-    .option("--keep-daily <number>", "days of which the last one is kept", whole)
-    .option("--keep-weekly <number>", "weeks", whole)
-    .option("--keep-monthly <number>", "months", whole)
+    .option("--keep-daily <number>", "days of which the last one is kept", wholeNumber)
+    .option("--keep-weekly <number>", "weeks", wholeNumber)
+    .option("--keep-monthly <number>", "months", wholeNumber)
     .addOption(dir())
     .addOption(s3())
     .addOption(json())

@@ -19,6 +19,8 @@ export interface NewJob {
   /** Of the jobs in a lane, one runs at a time. */
   readonly lane?: string;
   readonly ownerId?: string;
+  /** When it may begin; at once when not given. */
+  readonly inSeconds?: number;
 }
 
 /**
@@ -26,10 +28,11 @@ export interface NewJob {
  * @returns its id; null when there is one with this key already
  */
 export async function enqueue(db: Queryable, job: NewJob): Promise<string | null> {
-  const { kind, payload = {}, key = null, lane = null, ownerId = null } = job;
+  const { kind, payload = {}, key = null, lane = null, ownerId = null, inSeconds = 0 } = job;
   const [made] = await db.execute<{ id: string }>(sql`
-    INSERT INTO jobs (id, kind, payload, key, lane, owner_id)
-    VALUES (${crypto.randomUUID()}, ${kind}, ${JSON.stringify(payload)}::text::jsonb, ${key}, ${lane}, ${ownerId})
+    INSERT INTO jobs (id, kind, payload, key, lane, owner_id, run_at)
+    VALUES (${crypto.randomUUID()}, ${kind}, ${JSON.stringify(payload)}::text::jsonb, ${key}, ${lane}, ${ownerId},
+      now() + make_interval(secs => ${inSeconds}))
     ON CONFLICT (kind, key) DO NOTHING RETURNING id`);
   if (!made) return null;
   await db.execute(sql`SELECT pg_notify(${jobsChannel}, '')`);

@@ -1,6 +1,7 @@
 import { cron } from "@elysiajs/cron";
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
+import { makeUpForMissed } from "./missed.ts";
 import { tick } from "./ticks.ts";
 
 type Parts = Pick<Context, "work" | "log" | "db">;
@@ -9,6 +10,7 @@ type Parts = Pick<Context, "work" | "log" | "db">;
 export function schedule({ work, log, db }: Parts) {
   const failed = (error: unknown) => log.warn({ err: error }, "a scheduled job could not be asked for");
   const app = new Elysia({ name: "schedule" });
+  makeUpForMissed(db, work).catch(failed);
   for (const { kind, at } of work) {
     if (at === null) continue;
     app.use(cron({ name: kind, pattern: at, unref: true, catch: failed, run: () => tick(db, kind) }));

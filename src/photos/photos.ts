@@ -49,7 +49,7 @@ export function createPhotos(parts: PhotosParts): Photos {
     typeOf: (key) => findMediaType(db, key),
     noteProblem: (key, problem) => notePreviewProblem(accounts, key, problem),
   });
-  const pictures = new Pictures({ accounts, registry, storage, links, previews, log });
+  const pictures = new Pictures({ accounts, registry, storage, links, log });
   return {
     spool,
     previews,

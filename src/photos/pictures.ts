@@ -14,7 +14,7 @@ import { bringLater } from "../sync/fuller.ts";
 import { whateverIsThere, writeChanges } from "../sync/write.ts";
 import { adoptPicture, type KeptPicture, keepPicture, SweptAway } from "./keeping.ts";
 import type { PictureLinks } from "./picture-links.ts";
-import type { Previews } from "./previews/previews.ts";
+import { askForThumbnails } from "./previews/thumbnails-job.ts";
 import { Slots } from "./slots.ts";
 import type { SpooledPicture } from "./spool.ts";
 import { attachPicture, type StoredPicture } from "./stored-pictures.ts";
@@ -39,7 +39,6 @@ export interface PicturesParts {
   readonly registry: Registry;
   readonly storage: ObjectStorage;
   readonly links: PictureLinks;
-  readonly previews: Previews;
   readonly log: Log;
 }
 
@@ -155,13 +154,13 @@ export class Pictures {
     const serverVersion = await this.write(session, said, async (tx, isThere) => {
       await along?.(tx);
       standing = await adoptPicture(tx, session.userId, kept);
+      if (kept.facts !== null) await askForThumbnails(tx, session.userId, standing.key);
       const beside = isThere ? saidBeside(said) : null;
       const attached = await attachPicture(tx, session.userId, said.id, standing.sha256, beside);
       if (attached === "other") throw new AppError("CONFLICT", "This photo has another picture already");
       return attached === "new" || kept.replaces !== null;
     });
     if (standing.key !== kept.key) await this.#letGo(kept);
-    if (kept.facts !== null) this.parts.previews.prepare(standing.key);
     return this.answer(said.id, standing, serverVersion);
   }
 

@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { defineJob, type JobKind, type JobRun, pauseAfter } from "../../src/jobs/job.ts";
+import { makeUpForMissed, periodOf } from "../../src/jobs/missed.ts";
 import { cancel, claim, enqueue, forgetOldJobs, listJobs, renew, retryNow } from "../../src/jobs/queue.ts";
 import { tick } from "../../src/jobs/ticks.ts";
 import { JobWorker, type RunEnd } from "../../src/jobs/worker.ts";
@@ -266,6 +267,34 @@ describe("beside others", () => {
     expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
     await tick(client.db, "backup", new Date("2025-11-18T03:30:00.000Z"));
     expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(2);
+  });
+});
+
+describe("a time that came while no server ran", () => {
+  const nightly = defineJob("nightly", { at: "30 3 * * *", run: async () => {} });
+  const asked = defineJob("asked for", { run: async () => {} });
+  const madeAgo = (hours: number) =>
+    client.db.execute(sql`UPDATE jobs SET created_at = now() - make_interval(hours => ${hours})`);
+
+  test("is made up for, some minutes after the start, once", async () => {
+    expect(await makeUpForMissed(client.db, [nightly, asked])).toEqual(["nightly"]);
+    expect(await makeUpForMissed(client.db, [nightly, asked])).toEqual([]);
+    expect(await workerOf([nightly]).runDue()).toBe(0);
+    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
+  });
+
+  test("did not come when there was a job within its period", async () => {
+    await tick(client.db, "nightly");
+    await madeAgo(24);
+    expect(await makeUpForMissed(client.db, [nightly])).toEqual([]);
+    await madeAgo(26);
+    expect(await makeUpForMissed(client.db, [nightly])).toEqual(["nightly"]);
+  });
+
+  test("is known for patterns that leave out days", () => {
+    expect(periodOf("17 * * * *")).toBe(3600);
+    // An hour more or less where clocks are put forward or back.
+    expect(Math.abs(periodOf("30 3 * * 1-5") - 3 * 86_400)).toBeLessThanOrEqual(3600);
   });
 });
 

@@ -340,8 +340,7 @@ describe("what cannot be shown", () => {
     const thumbnail = keysOf(key)[0] ?? "";
     storage.away = true;
     await expect(previews.ensure(thumbnail)).rejects.toMatchObject({ status: 503 });
-    previews.prepare(key);
-    await previews.settle();
+    await expect(previews.prepare(key)).rejects.toMatchObject({ status: 503 });
     storage.away = false;
     expect(problems).toEqual([]);
     expect(await previews.ensure(thumbnail)).toBe(true);
@@ -410,12 +409,9 @@ describe("work at once", () => {
 
   test("prepared pictures have both thumbnails, and nothing is made twice", async () => {
     const keys = await many(5, quadrantsPng(600, 400));
-    for (const key of keys) previews.prepare(key);
-    while (
-      (await Promise.all(keys.flatMap((key) => keysOf(key)).map((one) => storage.stat(one)))).includes(null)
-    ) {
-      await Bun.sleep(5);
-    }
+    expect(await Promise.all(keys.map((key) => previews.prepare(key)))).toEqual(keys.map(() => true));
+    const made = await Promise.all(keys.flatMap((key) => keysOf(key)).map((one) => storage.stat(one)));
+    expect(made).not.toContain(null);
     await Promise.all(keys.map((key) => previews.ensure(keysOf(key)[1] ?? "")));
     expect(storage.opened.toSorted()).toEqual(keys.toSorted());
     expect(storage.busiest).toBeLessThanOrEqual(2);
@@ -423,8 +419,9 @@ describe("work at once", () => {
 
   test("settling drops what waits, and leaves nothing running", async () => {
     const keys = await many(40, quadrantsPng(600, 400));
-    for (const key of keys) previews.prepare(key);
+    const prepared = Promise.all(keys.map((key) => previews.prepare(key).catch((error) => error.status)));
     await previews.settle();
+    expect(await prepared).toContain(503);
     const opened = storage.opened.length;
     expect(opened).toBeLessThan(10);
     await Bun.sleep(50);

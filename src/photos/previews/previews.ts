@@ -7,10 +7,6 @@ import { DecoderFiles } from "./decoder-files.ts";
 import { readThumbnailKey, type Size, sizes } from "./thumbnail-keys.ts";
 import { ThumbnailMaker, type ThumbnailOrder } from "./thumbnail-maker.ts";
 
-/** Originals whose thumbnails are made at once while nobody waits for them: as many as are decoded. */
-const preparedAtOnce = 2;
-/** Originals that wait for their thumbnails; beyond, these are made when somebody asks for them. */
-const longestQueue = 1000;
 /** Originals that are remembered as hopeless, so that not every request tries again. */
 const mostHopeless = 1000;
 /** Milliseconds for which the end of the server waits for a storage that takes what has just been made. */
@@ -30,7 +26,7 @@ export interface PreviewsParts {
 /** The making of one original's thumbnails, whoever waits for which of them. */
 interface Job {
   readonly sizes: ReadonlyMap<Size, PromiseWithResolvers<boolean>>;
-  readonly ended: Promise<unknown>;
+  readonly ended: Promise<boolean>;
 }
 
 /** Thumbnails of 512 and 2048 pixels: made after an upload, or when one is asked for that is not there. */
@@ -38,8 +34,6 @@ export class Previews {
   readonly #decoder = new Decoder();
   readonly #maker: ThumbnailMaker;
   readonly #jobs = new Map<string, Job>();
-  readonly #queue = new Set<string>();
-  readonly #preparing = new Set<Promise<void>>();
   readonly #hopeless = new Set<string>();
   #stopping = new AbortController();
 
@@ -62,13 +56,14 @@ export class Previews {
     return (await job.sizes.get(asked.size)?.promise) ?? false;
   }
 
-  /** Makes an original's thumbnails soon, in the background. */
-  prepare(originalKey: string): void {
-    if (this.#queue.size >= longestQueue) return;
-    this.#queue.add(originalKey);
-    if (this.#preparing.size >= preparedAtOnce) return;
-    const preparing = this.#prepareQueued().finally(() => this.#preparing.delete(preparing));
-    this.#preparing.add(preparing);
+  /**
+   * Makes all thumbnails of an original, while nobody waits for one.
+   * @returns false when there can be none
+   * @throws the 503 of the storage
+   */
+  async prepare(original: string): Promise<boolean> {
+    if (this.#hopeless.has(original)) return false;
+    return (this.#jobs.get(original) ?? this.#start(original, 512, false)).ended;
   }
 
   /**
@@ -85,13 +80,12 @@ export class Previews {
     }
   }
 
-  /** Ends what is being made, and forgets what is queued: it is made when somebody asks for it. */
+  /** Ends what is being made: it is made when somebody asks for it. */
   async settle(): Promise<void> {
-    this.#queue.clear();
     this.#stopping.abort(new Stopped());
     this.#stopping = new AbortController();
     const jobs = [...this.#jobs.values()].map(({ ended }) => ended);
-    const all = Promise.allSettled([...jobs, ...this.#preparing, this.#decoder[Symbol.asyncDispose]()]);
+    const all = Promise.allSettled([...jobs, this.#decoder[Symbol.asyncDispose]()]);
     await Promise.race([all, Bun.sleep(longestSettling)]);
   }
 
@@ -105,21 +99,6 @@ export class Previews {
       const ended = await decode({ source, targets: [{ edge, type: "image/jpeg", path }] }, async () => {});
       return ended === "large" ? null : await Bun.file(path).bytes();
     });
-  }
-
-  async #prepareQueued(): Promise<void> {
-    for (const original of this.#queue) {
-      this.#queue.delete(original);
-      try {
-        await (this.#jobs.get(original) ?? this.#start(original, 512, false)).ended;
-      } catch (error) {
-        if (error instanceof Stopped) continue;
-        this.parts.log.warn(
-          { err: error, key: original },
-          "thumbnails could not be made; they are when asked for",
-        );
-      }
-    }
   }
 
   #start(original: string, first: Size, urgent: boolean): Job {
