@@ -28,6 +28,6 @@ export const storageLookout = (storage: ObjectStorage): Lookout => ({
 export const diskLookout = (folder: string): Lookout => ({
   async look() {
     const room = await roomAt(folder).catch(() => null);
-    return room && { status: stateOfRoom(room).status };
+    return room && { status: stateOfRoom(room) };
   },
 });

@@ -1,38 +1,27 @@
 import { statfs } from "node:fs/promises";
 
-const megabyte = 1024 ** 2;
+const gigabyte = 1024 ** 3;
 
-/** Below this Postgres may not find room for its log any more, and stops: 64 MB of it are kept, and as much again. */
-const tooLittle = 200 * megabyte;
-/** Below this a holiday's pictures fill the disk. */
-const little = 1024 * megabyte;
-const lowShare = 0.1;
+/** Below this Postgres may not find room for its log any more, and stops: 64 MB of it are kept, and as much again. Bytes. */
+export const tooLittle = 200 * 1024 ** 2;
 
-/** Room on a file system, in bytes and in files; `files` is 0 where it does not count them. */
+/** Room on a file system, in bytes. */
 export interface Room {
   readonly free: number;
   readonly total: number;
-  readonly freeFiles: number;
-  readonly files: number;
 }
 
-/** How much room there is, and whether it is bytes or files that are scarce. */
-export interface RoomState {
-  readonly status: "ok" | "low" | "full";
-  readonly scarce: "bytes" | "files";
-}
-
-/** What to make of the room on a file system. */
-export function stateOfRoom({ free, total, freeFiles, files }: Room): RoomState {
-  const share = files > 0 ? freeFiles / files : 1;
-  if (free < tooLittle) return { status: "full", scarce: "bytes" };
-  if (share < lowShare / 10) return { status: "full", scarce: "files" };
-  if (free < little || free / total < lowShare) return { status: "low", scarce: "bytes" };
-  return { status: share < lowShare ? "low" : "ok", scarce: "files" };
+/**
+ * What to make of it: `low` is less than a gigabyte, which a holiday's pictures take, or less than a tenth, unless that
+ * is still a lot.
+ */
+export function stateOfRoom({ free, total }: Room): "ok" | "low" | "full" {
+  if (free < tooLittle) return "full";
+  return free < gigabyte || (free < 5 * gigabyte && free / total < 0.1) ? "low" : "ok";
 }
 
 /** Room on the file system that a folder lies on. @throws when it is not there */
 export async function roomAt(path: string): Promise<Room> {
-  const { bsize, bavail, blocks, ffree, files } = await statfs(path);
-  return { free: bsize * bavail, total: bsize * blocks, freeFiles: ffree, files };
+  const { bsize, bavail, blocks } = await statfs(path);
+  return { free: bsize * bavail, total: bsize * blocks };
 }

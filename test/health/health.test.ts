@@ -6,6 +6,7 @@ import { sql } from "drizzle-orm";
 import { type Health, HealthReporter, judge, type Lookout } from "../../src/health/health.ts";
 import { jobsLookout, mailLookout } from "../../src/health/job-lookouts.ts";
 import { databaseLookout, diskLookout, storageLookout } from "../../src/health/lookouts.ts";
+import { stateOfRoom } from "../../src/health/room.ts";
 import { Question } from "../../src/question.ts";
 import { instantHasher } from "../accounts/people.ts";
 import { newDevice } from "../support/sync-client.ts";
@@ -173,6 +174,19 @@ describe("looking", () => {
     expect(called).toEqual(["stat"]);
     expect((await server.request("GET", "/health")).json.components.storage.status).toBe("ok");
     expect(existsSync(join(server.config.dataDir, "objects"))).toBe(false);
+  });
+
+  const gb = 1024 ** 3;
+  test.each([
+    [50, 100, "ok"],
+    [9, 100, "ok"],
+    [4, 100, "low"],
+    [4, 30, "ok"],
+    [0.9, 2, "low"],
+    [0.1, 2, "full"],
+    [0.1, 100, "full"],
+  ])("at %p of %p GB", (free, total, status) => {
+    expect(stateOfRoom({ free: free * gb, total: total * gb }) as string).toBe(status);
   });
 
   test("at a disk that is not there tells nothing", async () => {
