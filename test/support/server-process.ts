@@ -94,7 +94,7 @@ function environment(dataDir: string, port: number): Record<string, string> {
     ALLOW_PLAIN_HTTP: "true",
     APP_ENVIRONMENT: "development",
     REGISTRATION: "open",
-    LOG_LEVEL: "warn",
+    LOG_LEVEL: "info",
     GLOBAL_RATE_LIMIT_PER_MINUTE: "0",
     ...UNLIMITED,
   };
