@@ -13,26 +13,22 @@ import { loadSigningKeys } from "./accounts/signing-keys.ts";
 import { backupDir } from "./backup/places.ts";
 import { BackupWatch } from "./backup/watch.ts";
 import type { Config } from "./config/config.ts";
-import { readActivity } from "./database/activity.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
 import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
-import { type BackupLookout, HealthReporter } from "./health/health.ts";
-import { jobsLookout, mailLookout } from "./health/job-lookouts.ts";
-import { databaseLookout, diskLookout, storageLookout } from "./health/lookouts.ts";
-import { roomAt } from "./health/room.ts";
+import type { BackupLookout, HealthReporter } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
 import type { JobKind } from "./jobs/job.ts";
-import { countJobs, findJobTroubles } from "./jobs/job-facts.ts";
 import { JobWorker } from "./jobs/worker.ts";
 import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
 import { createLog, type Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import { createHealth, createMetrics, feedMetrics } from "./observation.ts";
 import { createPhotos, type Photos } from "./photos/photos.ts";
 import { PictureLinks } from "./photos/picture-links.ts";
 import { presentPhoto } from "./photos/shown-photo.ts";
@@ -44,7 +40,6 @@ import { SignedUrls } from "./storage/signed-urls.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
 import type { Registry } from "./sync/entity.ts";
-import { readLastSync } from "./sync/last-sync.ts";
 import { createWork } from "./work.ts";
 
 /** Everything that the features are made of, built once. */
@@ -156,35 +151,6 @@ async function createStorage(config: Config, db: Database, metrics: Metrics | nu
   return { storage, address, signedUrls };
 }
 
-/** Prometheus' client is loaded only where somebody wants its metrics. */
-async function createMetrics({ metricsEnabled }: Config): Promise<Metrics | null> {
-  if (!metricsEnabled) return null;
-  const { Metrics } = await import("./metrics/metrics.ts");
-  return new Metrics();
-}
-
-/** Who is asked how it stands with what. */
-function watch(config: Config, db: Database, storage: ObjectStorage, metrics: Metrics | null) {
-  const backups = new BackupWatch(backupDir(config));
-  const health = new HealthReporter({
-    database: databaseLookout(db),
-    storage: storageLookout(storage),
-    mail: mailLookout(config, db),
-    jobs: jobsLookout(db),
-    backup: backups,
-    disk: diskLookout(config.dataDir),
-  });
-  metrics?.lookAt(config.databaseMaxPoolSize, {
-    activity: () => readActivity(db),
-    components: async () => (await health.report()).components,
-    backups: () => backups.look(),
-    room: () => roomAt(config.dataDir),
-    lastSync: () => readLastSync(db),
-    jobs: async () => ({ counts: await countJobs(db), ...(await findJobTroubles(db)) }),
-  });
-  return { backups, health };
-}
-
 /** Learns of keys and secrets that were changed, as soon as they are. */
 function hearOfKeys(parts: {
   database: DatabaseClient;
@@ -235,6 +201,9 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
   }
+  const backups = new BackupWatch(backupDir(config));
+  const health = createHealth({ ...parts, backups });
+  if (metrics) feedMetrics(metrics, health, { ...parts, backups });
   const work = createWork({ ...parts, ...photos });
   const listened = overrides.listens ? database : undefined;
   const worker = new JobWorker({ db, log, kinds: work, database: listened, onEnd: metrics?.jobEnded });
@@ -251,7 +220,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     requests: new RequestStates(),
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),
-    ...watch(config, db, storage, metrics),
+    backups,
+    health,
     metrics,
     onAnswered: metrics?.onAnswered,
     access: new Access(config, log, overrides.accessNetwork),

@@ -48,7 +48,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["guards", /^src\/http\/guards\.ts$/],
   ["doctor", /^src\/doctor\//],
   ["context", /^src\/context\.ts$/],
-  ["work", /^src\/work\.ts$/],
+  ["work", /^src\/(work|observation)\.ts$/],
   ["backup", /^src\/backup\//],
   ["exports", /^src\/exports\//],
   ["photos", /^src\/photos\//],

@@ -4,6 +4,7 @@ import type { Server } from "bun";
 import type { Config } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { type Answered, lineOf } from "./answered.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
 import { isFromOwnMachine } from "./own-machine.ts";
 import { findClient } from "./proxy.ts";
@@ -21,16 +22,6 @@ export interface ServerParts {
   readonly onAnswered?: ((answered: Answered) => void) | undefined;
   /** With bodies of requests that are answered before they were read. */
   readonly patience?: Patience;
-}
-
-/** A request that was answered. */
-export interface Answered {
-  readonly method: string;
-  /** With `:names` where paths differ; undefined where there is no such route. */
-  readonly route: string | undefined;
-  readonly status: number;
-  /** From its arrival to the head of the answer. */
-  readonly milliseconds: number;
 }
 
 export interface RunningServer {
@@ -102,22 +93,6 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-/** What the log says of a request. */
-function lineOf(
-  { id, accountId, route }: RequestState,
-  { method, path, status, milliseconds }: Omit<Answered, "route"> & { path: string },
-): object {
-  return {
-    requestId: id,
-    ...(accountId && { accountId }),
-    method,
-    path,
-    ...(route && { route }),
-    status,
-    durationMs: Math.round(milliseconds * 10) / 10,
-  };
-}
-
 /** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
 function createFetch(parts: ServerParts, unread: UnreadBodies) {
   const { config, log, requests } = parts;
@@ -130,13 +105,14 @@ function createFetch(parts: ServerParts, unread: UnreadBodies) {
     const state: RequestState = { id: requestIdOf(request.headers), client, peer };
     requests.set(request, state);
     const path = new URL(request.url).pathname;
-    const answered = await answer(parts, request, path, state);
-    const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
+    const told = await answer(parts, request, path, state);
+    const response = finish(received.method === "HEAD" ? withoutBody(told) : told, path, state);
     if (!(await unread.readAway(addressed))) response.headers.set("Connection", "close");
-    const milliseconds = performance.now() - startedAt;
     const { method } = received;
-    log.info(lineOf(state, { method, path, status: response.status, milliseconds }), "request");
-    parts.onAnswered?.({ method, route: state.route, status: response.status, milliseconds });
+    const milliseconds = performance.now() - startedAt;
+    const answered = { method, route: state.route, status: response.status, milliseconds };
+    log.info(lineOf(state, path, answered), "request");
+    parts.onAnswered?.(answered);
     return response;
   };
 }

@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import type { DatabaseActivity } from "../database/activity.ts";
-import type { Answered } from "../http/server.ts";
+import type { Answered } from "../http/answered.ts";
 import type { SyncObserver } from "../sync/sync-observer.ts";
 import { type CareSources, careMetrics } from "./care-metrics.ts";
 import { databaseMetrics } from "./database-metrics.ts";

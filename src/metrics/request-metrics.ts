@@ -1,5 +1,5 @@
 import { Histogram, type Registry } from "prom-client";
-import type { Answered } from "../http/server.ts";
+import type { Answered } from "../http/answered.ts";
 import { prefix } from "./names.ts";
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]);
