@@ -49,7 +49,9 @@ export interface TestServer {
 /** The device that requests come from when a test does not care. */
 export const anyDevice = "11111111-2222-4333-8444-555555555555";
 
-/** A configuration for tests: plain HTTP on a free local port, open registration, everything logged. */
+const limits = ["AUTH", "SYNC", "LOCATION_BATCH", "PHOTO_UPLOAD", "DEFAULT"];
+
+/** A configuration for tests: plain HTTP on a free local port, open registration, everything logged, no limits. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
   const environment = {
     APP_HOST: "127.0.0.1",
@@ -57,6 +59,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     ALLOW_PLAIN_HTTP: "true",
     REGISTRATION: "open",
     LOG_LEVEL: "trace",
+    GLOBAL_RATE_LIMIT_PER_MINUTE: "0",
+    ...Object.fromEntries(limits.map((name) => [`RATE_LIMIT_${name}`, "0"])),
   };
   const readFile = () => "";
   return Object.freeze({
@@ -92,6 +96,17 @@ async function toAnswer(response: Response): Promise<Answer> {
   };
 }
 
+/** Calls the API of whatever listens at an address. */
+export const requester =
+  (url: string): TestServer["request"] =>
+  async (method, path, options = {}) => {
+    const canary = canaryAt(url);
+    canary.request(path, options.body, options.token);
+    const answer = await toAnswer(await fetch(toRequest(url, method, path, options)));
+    canary.answer(answer.json);
+    return answer;
+  };
+
 /** Starts the server on a fresh database; `stop` drops it again. */
 export async function startTestServer(
   overrides: Partial<Config> = {},
@@ -114,19 +129,13 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
-  const canary = canaryAt(server.url);
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
     logs,
-    async request(method, path, options = {}) {
-      canary.request(path, options.body, options.token);
-      const answer = await toAnswer(await fetch(toRequest(server.url, method, path, options)));
-      canary.answer(answer.json);
-      return answer;
-    },
+    request: requester(server.url),
     async stop() {
       await server.stop();
       await context.dispose();
