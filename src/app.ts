@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { errorResponse, logError, toAppError } from "./http/error-response.ts";
-import { allowedMethods } from "./http/methods.ts";
+import { allowedMethods, patternOf } from "./http/methods.ts";
 import { schedule } from "./jobs/schedule-routes.ts";
 import { locationRoutes } from "./journal/location-routes.ts";
 import { photoRoutes } from "./journal/photo-routes.ts";
@@ -14,6 +14,7 @@ import { placeVisitRoutes } from "./journal/place-visit-routes.ts";
 import { settingsRoutes } from "./journal/settings-routes.ts";
 import { tripDayRoutes } from "./journal/trip-day-routes.ts";
 import { tripRoutes } from "./journal/trip-routes.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { pictureRoutes } from "./photos/picture-routes.ts";
 import { storageRoutes } from "./storage/storage-routes.ts";
 import { syncRoutes } from "./sync/routes.ts";
@@ -24,12 +25,17 @@ export function createApp(context: Context, { scheduled = false } = {}) {
   const app = new Elysia()
     // First of all: whatever a later line throws is rendered here and nowhere else.
     .onError({ as: "global" }, ({ error, request }) => {
-      const requestId = requests.get(request)?.id ?? null;
+      const state = requests.get(request);
       const told = wrongMethod(error, request) ?? toAppError(error);
-      logError(log, error, told, requestId);
-      return errorResponse(told, requestId);
+      logError(log, error, told, state);
+      return errorResponse(told, state?.id ?? null);
+    })
+    .onTransform({ as: "global" }, ({ request, route }) => {
+      const state = requests.get(request);
+      if (state) state.route = patternOf(route);
     })
     .use(healthRoutes(context))
+    .use(metricsRoutes(context))
     .use(storageRoutes(context))
     .use(apiDescriptionRoutes(context))
     .use(scheduled ? schedule(context) : new Elysia())

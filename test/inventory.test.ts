@@ -25,13 +25,19 @@ const publicRoutes = [
 /** What is opened by a signed link alone: neither tokens nor device headers mean anything there. */
 const signedRoutes = ["ALL /storage/*"];
 
+/** What is for those who look after the server: a person's session means nothing there. */
+const caretakersRoutes = ["GET /metrics"];
+
 interface Route {
   readonly method: string;
   /** As the app has it, with `:names`. */
   readonly path: string;
 }
 
-const server: TestServer = await startTestServer({}, { hasher: instantHasher });
+const server: TestServer = await startTestServer(
+  { metricsEnabled: true, metricsToken: "of-those-who-look-after-it" },
+  { hasher: instantHasher },
+);
 afterAll(() => server.stop());
 
 const nameOf = ({ method, path }: Route) => `${method} ${path.replace(/(?<=.)\/$/, "")}`;
@@ -39,7 +45,8 @@ const routes: Route[] = createApp(server.context).routes.map(({ method, path }) 
 const isPublic = (route: Route) => publicRoutes.includes(nameOf(route));
 const named = (list: Route[]) => list.map((route) => [nameOf(route), route] as const);
 const isSigned = (route: Route) => signedRoutes.includes(nameOf(route));
-const closed = routes.filter((route) => !isPublic(route) && !isSigned(route));
+const isCaretakers = (route: Route) => caretakersRoutes.includes(nameOf(route));
+const closed = routes.filter((route) => !isPublic(route) && !isSigned(route) && !isCaretakers(route));
 
 /** Ids of one account's things, by the word that stands before them in a path. */
 type Ids = Record<"trips" | "place-visits" | "photos" | "locations" | "attachments" | "devices", string> & {
@@ -207,7 +214,7 @@ describe("the list of routes", () => {
   test("is the app's own, and holds what the contract has", () => {
     const names = routes.map(nameOf);
     expect(names.length).toBeGreaterThan(40);
-    for (const name of publicRoutes) expect(names).toContain(name);
+    for (const name of [...publicRoutes, ...caretakersRoutes]) expect(names).toContain(name);
   });
 
   test("holds no route that writes without a body known here", () => {
@@ -240,6 +247,19 @@ describe("without a signature", () => {
     expect(answer.status).toBe(403);
     if (method !== "HEAD") expect(await answer.json()).toMatchObject({ error: "FORBIDDEN" });
   });
+});
+
+describe("without being let in to look after the server", () => {
+  test.each(named(routes.filter(isCaretakers)))(
+    "%s is refused, also to who is signed in",
+    async (_name, { path }) => {
+      expect(await (await fetch(`${server.url}${path}`)).json()).toMatchObject({ error: "UNAUTHORIZED" });
+      const headers = { Authorization: `Bearer ${ada.accessToken}`, "X-Device-ID": ada.deviceId };
+      expect(await (await fetch(`${server.url}${path}`, { headers })).json()).toMatchObject({
+        error: "FORBIDDEN",
+      });
+    },
+  );
 });
 
 describe("without device headers", () => {

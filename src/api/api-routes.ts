@@ -3,6 +3,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Context } from "../context.ts";
 import { notFound } from "../errors.ts";
 import { described } from "../http/described.ts";
+import { letInByAccess } from "../http/guards.ts";
 import type { Page } from "./docs-page.ts";
 import type { OpenApiDocument, Paths } from "./document.ts";
 
@@ -39,8 +40,9 @@ async function makeDocument(app: AnyElysia, serverUrl: string): Promise<Page> {
  * `/openapi.json`, with the base path and without: the description of the API. `/docs`: the same to read and try, without
  * anything from elsewhere. All of it is loaded and made when it is first asked for: a server starts faster without.
  */
-export function apiDescriptionRoutes({ config, address }: Pick<Context, "config" | "address">) {
-  const routes = new Elysia({ name: "api-description" });
+export function apiDescriptionRoutes(context: Pick<Context, "config" | "address" | "access">) {
+  const { config, address } = context;
+  const routes = new Elysia({ name: "api-description" }).use(letInByAccess(context));
   let made: Promise<Page> | undefined;
   const document = async ({ request }: { request: Request }) => {
     made ??= makeDocument(routes, config.publicUrl ? address.base : "/");

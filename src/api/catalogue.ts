@@ -7,6 +7,7 @@ import { placeVisitChapter } from "../journal/place-visit-description.ts";
 import { settingsChapter } from "../journal/settings-description.ts";
 import { tripDayChapter } from "../journal/trip-day-description.ts";
 import { tripChapter } from "../journal/trip-description.ts";
+import { metricsChapter } from "../metrics/metrics-description.ts";
 import { pictureChapter } from "../photos/picture-description.ts";
 import { storageChapter } from "../storage/storage-description.ts";
 import { syncChapter } from "../sync/sync-description.ts";
@@ -27,5 +28,6 @@ export const chapters: readonly Chapter[] = [
   storageChapter,
   settingsChapter,
   healthChapter,
+  metricsChapter,
   apiChapter,
 ];

@@ -1,4 +1,5 @@
 import { variables } from "../config/variables.ts";
+import { checkAccess } from "./access.ts";
 import { checkAccounts, checkSigningKeys } from "./accounts.ts";
 import { checkBackups } from "./backups.ts";
 import { checkBodyLimit } from "./body-limit.ts";
@@ -27,6 +28,7 @@ export const checks: readonly Check[] = [
   { name: "permissions", look: checkPermissions(secrets) },
   { name: "clock", look: checkClock },
   { name: "mail", look: checkMail, seconds: 20 },
+  { name: "access", look: checkAccess() },
   { name: "public-address", look: checkPublicAddress, seconds: 20 },
   // Up to six offers of bodies, each with a deadline of its own.
   { name: "body-limit", look: checkBodyLimit, seconds: 60 },

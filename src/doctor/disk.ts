@@ -1,14 +1,13 @@
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { tooLittle } from "../health/room.ts";
 import { inWords } from "./amounts.ts";
 import type { DoctorParts } from "./check.ts";
 import { combine, fail, ok, type Verdict, warn } from "./finding.ts";
 
 const megabyte = 1024 ** 2;
 
-/** Below this Postgres may not find room for its log any more, and stops: 64 MB of it are kept, and as much again. */
-const tooLittle = 200 * megabyte;
 /** Below this a holiday's pictures fill the disk. */
 const little = 1024 * megabyte;
 const lowShare = 0.1;

@@ -3,7 +3,9 @@ import type { Chapter } from "../api/operation.ts";
 import { later } from "../api/story.ts";
 import { instant, named } from "../api/vocabulary.ts";
 
-const status = z.enum(["ok", "unavailable"]);
+const status = z
+  .enum(["ok", "degraded", "unavailable"])
+  .describe("`degraded`: phones can sync, and something else needs a look.");
 const health = named(
   "Health",
   z.strictObject({
@@ -24,7 +26,11 @@ const fine = {
   timestamp: later,
   components: {
     database: { status: "ok", latencyMs: 0.8 },
+    storage: { status: "ok", latencyMs: 1.4 },
+    mail: { status: "off", latencyMs: 0.1 },
+    jobs: { status: "ok", latencyMs: 1.2 },
     backup: { status: "none", newest: null, lastProven: null, latencyMs: 0.1 },
+    disk: { status: "ok", latencyMs: 0.1 },
   },
 };
 const away = {
@@ -32,17 +38,18 @@ const away = {
   timestamp: later,
   components: { database: { status: "unavailable", latencyMs: 2000 } },
 };
-const report = {
-  200: { description: "It does its work.", schema: health, examples: { fine } },
+const ready = { ...fine, components: { database: fine.components.database } };
+const report = (good: object) => ({
+  200: { description: "It does its work.", schema: health, examples: { fine: good } },
   503: { description: "It cannot.", schema: health, examples: { away }, headers: ["Retry-After"] },
-};
+});
 
 export const healthChapter: Chapter = {
   tag: "Health",
   description: "For people and probes. Over plain HTTP, too: there are no secrets in it.",
   operations: {
-    readHealth: { summary: "How it stands with the server", access: "anyone", answers: report },
-    readReadiness: { summary: "Whether it can do its work", access: "anyone", answers: report },
+    readHealth: { summary: "How it stands with the server", access: "anyone", answers: report(fine) },
+    readReadiness: { summary: "Whether it can do its work", access: "anyone", answers: report(ready) },
     readLiveness: {
       summary: "Whether it runs at all",
       access: "anyone",

@@ -27,7 +27,7 @@ export interface WorkerParts {
   /** Tells of new jobs at once, where it is given and can be listened to; else they begin within ten seconds. */
   readonly database?: Pick<DatabaseClient, "listen"> | undefined;
   /** Told of every run that ended. */
-  readonly onEnd?: (end: RunEnd) => void;
+  readonly onEnd?: ((end: RunEnd) => void) | undefined;
 }
 
 /** Milliseconds between two looks when nothing is heard. With a lease, a killed server's jobs are begun anew within a minute. */

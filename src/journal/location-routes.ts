@@ -65,7 +65,9 @@ export function locationRoutes(
         const items = locations.map((raw) => readChange(location, raw, { encrypted: false }));
         const changes = items.filter((item): item is Change => !isInvalid(item));
         const { outcomes, syncVersion } = await writeChanges(accountQueue, registry, session, changes);
-        const invalid = items.filter(isInvalid).map(({ id, message }) => ({ id, message }));
+        const refused = items.filter(isInvalid);
+        accountQueue.observer.refused(refused);
+        const invalid = refused.map(({ id, message }) => ({ id, message }));
         const accepted = outcomes.filter(({ decision }) => decision.write !== undefined).length;
         return {
           accepted,

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { audience, newTeamKey, startKeyServer, team } from "../access/team.ts";
 import { startTestServer } from "../support/test-server.ts";
 
 const server = await startTestServer();
@@ -85,5 +86,28 @@ describe("/docs", () => {
   test.each(["nothing.js", "..%2fpackage.json", "package.json"])("has no file %s", async (name) => {
     const answer = await get(`/docs/${name}`);
     expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([404, "NOT_FOUND"]);
+  });
+});
+
+describe("where Cloudflare Access is set up", () => {
+  const paths = ["/openapi.json", "/api/v1/openapi.json", "/docs", "/docs/start.js", "/docs/nothing"];
+
+  test("all of it is for whom that has let in", async () => {
+    const key = await newTeamKey();
+    const keys = startKeyServer([key.publicJwk]);
+    const config = { cloudflareAccessTeamDomain: team, cloudflareAccessAud: audience };
+    const guarded = await startTestServer(config, { accessNetwork: { certsUrl: keys.url } });
+    try {
+      const assertion = { "Cf-Access-Jwt-Assertion": await key.sign() };
+      const asked = (headers: Record<string, string>) =>
+        Promise.all(paths.map(async (path) => (await get(path, headers, guarded.url)).status));
+      expect(await asked({})).toEqual([401, 401, 401, 401, 401]);
+      expect(await asked({ "Cf-Access-Jwt-Assertion": "nonsense" })).toEqual([403, 403, 403, 403, 403]);
+      expect(await asked(assertion)).toEqual([200, 200, 200, 200, 404]);
+      expect((await get("/health/live", {}, guarded.url)).status).toBe(200);
+    } finally {
+      await guarded.stop();
+      await keys.stop();
+    }
   });
 });

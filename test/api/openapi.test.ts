@@ -104,7 +104,7 @@ describe("the document", () => {
 
 /** Every example of the document, in an order in which one makes the next possible. */
 const story = `
-  readApiDescription readApiDescriptionUnderBasePath readDocs readDocsFile
+  readMetrics readApiDescription readApiDescriptionUnderBasePath readDocs readDocsFile
   readHealth readReadiness readLiveness readHealthUnderBasePath readReadinessUnderBasePath readLivenessUnderBasePath
   register/phone login/phone refresh/phone login/tablet
   uploadLocations/walk listLocations readLocation

@@ -16,6 +16,7 @@ const names = [
   "permissions",
   "clock",
   "mail",
+  "access",
   "public-address",
   "body-limit",
   "certificate",

@@ -9,6 +9,7 @@ import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { inspectAnswer, inspectAnswersOf } from "./answer-inspection.ts";
 import { documentOf } from "./documented-answers.ts";
+import { canaryAt, requireSilence } from "./log-canary.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
 export interface RequestOptions {
@@ -44,6 +45,7 @@ export interface TestServer {
   readonly logs: LogLine[];
   /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** @throws when a line of its log holds what a request or an answer kept secret */
   stop(): Promise<void>;
 }
 
@@ -103,8 +105,14 @@ async function send(request: Request): Promise<Answer> {
 /** Calls the API of whatever listens at an address. */
 export const requester =
   (url: string): TestServer["request"] =>
-  (method, path, options = {}) =>
-    send(toRequest(url, method, path, options));
+  async (method, path, options = {}) => {
+    const canary = canaryAt(url);
+    canary.request(path, options.body, options.token);
+    const answer = await send(toRequest(url, method, path, options));
+    // What describes the API names parameters, and no person.
+    if (!path.endsWith("/openapi.json")) canary.answer(answer.json);
+    return answer;
+  };
 
 /** Starts the server on a fresh database; `stop` drops it again. */
 export async function startTestServer(
@@ -114,7 +122,13 @@ export async function startTestServer(
   const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "trailglass-"));
   const config = testConfig({ dataDir, ...overrides });
   const logs: LogLine[] = [];
-  const destination = { write: (line: string) => void logs.push(JSON.parse(line)) };
+  const lines: string[] = [];
+  const destination = {
+    write(line: string) {
+      lines.push(line);
+      logs.push(JSON.parse(line));
+    },
+  };
   const log = createLog({ level: config.logLevel, format: "json", destination });
   const own = await createTestDatabase();
   const database = connect(parseDatabaseUrl(own.url), config.databaseMaxPoolSize);
@@ -138,6 +152,7 @@ export async function startTestServer(
       await database.close();
       await own.drop();
       if (overrides.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      requireSilence(server.url, lines);
     },
   };
 }
