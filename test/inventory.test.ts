@@ -16,6 +16,11 @@ const publicRoutes = [
   "POST /api/v1/auth/refresh",
   "POST /api/v1/auth/reset-password-request",
   "POST /api/v1/auth/reset-password",
+  // Pages that mails lead to: the token of the mail is what opens them.
+  "GET /reset-password",
+  "POST /reset-password",
+  "GET /invite",
+  "POST /invite",
 ];
 
 /** What is opened by a signed link alone: neither tokens nor device headers mean anything there. */
