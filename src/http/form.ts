@@ -25,7 +25,7 @@ export interface Field {
   readonly autocomplete: string;
   readonly value?: string;
   readonly hint?: string;
-  /** What is wrong with what was typed. */
+  /** What is wrong with what was typed, as in `must have 8 characters`. */
   readonly wrong?: string | undefined;
   readonly readOnly?: boolean;
 }
@@ -36,7 +36,7 @@ export function field({ name, label, type, autocomplete, value, hint, wrong, rea
   const about = isBad || hint !== undefined ? html` aria-describedby="${name}-note"` : "";
   const state = [isBad ? html` aria-invalid="true"` : html``, readOnly ? html` readonly` : html``];
   const note = isBad
-    ? html`<p class="wrong" id="${name}-note">${label}: ${wrong}.</p>\n`
+    ? html`<p class="wrong" id="${name}-note">It ${wrong}.</p>\n`
     : hint !== undefined
       ? html`<p class="hint" id="${name}-note">${hint}</p>\n`
       : "";

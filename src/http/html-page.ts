@@ -29,9 +29,10 @@ body { margin: 0; padding: 2rem 1.25rem; background: var(--paper); color: var(--
 main { max-width: 26rem; margin: 0 auto; overflow-wrap: anywhere; }
 h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; }
 .name, .hint { color: var(--soft); font-size: .9375rem; }
-.name, .hint, .wrong { margin: .25rem 0; }
+.name { margin: 0 0 .25rem; }
+.hint, .wrong { margin: -.25rem 0 .35rem; }
 .wrong { color: var(--wrong); font-weight: 600; }
-label { display: block; margin-top: 1.25rem; font-weight: 600; }
+label { display: block; margin: 1.25rem 0 .35rem; font-weight: 600; }
 input, button { width: 100%; padding: .65rem .75rem; border: 1px solid var(--line); border-radius: .5rem; background: transparent; color: inherit; font: inherit; }
 input[aria-invalid] { border-color: var(--wrong); }
 input:read-only { color: var(--soft); }

@@ -12,6 +12,7 @@ import {
   type TakenMail,
   type TestSmtpServer,
 } from "../support/smtp-server.ts";
+import { bodiesOf, headersOf } from "../support/taken-mail.ts";
 import { startTestServer } from "../support/test-server.ts";
 
 let certificate: { key: string; cert: string };
@@ -53,34 +54,6 @@ function mail(to = "ada@example.org", publicUrl?: string, code = token): Outgoin
 }
 const mailer = (port: number, change: Partial<MailSettings> = {}) =>
   new SmtpMailer(settings(port, change), trust());
-
-/** Headers by their name in lower case, unfolded. */
-function headersOf({ source }: TakenMail): Map<string, string> {
-  const [head = ""] = source.split("\r\n\r\n");
-  const lines = head.replace(/\r\n[ \t]/g, " ").split("\r\n");
-  return new Map(
-    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
-  );
-}
-
-function decode(part: string): string {
-  const [head = "", ...rest] = part.split("\r\n\r\n");
-  const body = rest.join("\r\n\r\n");
-  if (/base64/i.test(head)) return Buffer.from(body, "base64").toString();
-  if (!/quoted-printable/i.test(head)) return body;
-  const joined = body.replace(/=\r\n/g, "");
-  const bytes = joined.replace(/=([0-9A-F]{2})/g, (_all, hex) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(bytes, "latin1").toString();
-}
-
-/** The plain text and the HTML of a mail. */
-function bodiesOf({ source }: TakenMail): { text: string; html: string } {
-  const boundary = /boundary="([^"]+)"/.exec(source)?.[1] ?? "none";
-  const [, text = "", html = ""] = source.split(`--${boundary}`);
-  return { text: decode(text.trimStart()), html: decode(html.trimStart()) };
-}
 
 async function failureOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
