@@ -74,6 +74,18 @@ describe("trailglass invite", () => {
     expect(await databaseText(server)).not.toContain(token);
   });
 
+  test("brings no invite a second time that was used meanwhile", async () => {
+    const { db, registration } = server.context;
+    smtp.taken.length = 0;
+    await run(["hal@example.org"], throughMail());
+    await deliver(server);
+    const account = { email: "hal@example.org", displayName: "Hal", password: "a good password" };
+    await registration.accept(account, tokenIn(smtp.taken[0] as TakenMail));
+    await db.execute(sql`UPDATE jobs SET state = 'waiting' WHERE kind = 'mail'`);
+    await deliver(server);
+    expect(smtp.taken.filter(({ to }) => to.includes(account.email))).toHaveLength(1);
+  });
+
   test("prints the link, too, when asked; the mail has the same", async () => {
     const env = { ...throughMail(), PUBLIC_URL: publicUrl };
     const { out } = await run(["cleo@example.org", "--print"], env);

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sql } from "drizzle-orm";
 import { makeNightlyBackup } from "../../src/backup/nightly.ts";
 import { cancel, enqueue } from "../../src/jobs/queue.ts";
 import { instantHasher } from "../accounts/people.ts";
@@ -52,7 +53,8 @@ test("the mail says of when the newest backup is; one that was cancelled needs n
   expect(newest).toBeString();
   const told = { template: "backup-failed", to: "admin", values: { newest, problem: "no room" } } as const;
   expect(await mails()).toEqual([told]);
+  await db.execute(sql`TRUNCATE jobs`);
   const id = (await enqueue(db, { kind: "backup" })) as string;
   expect(await db.transaction((tx) => cancel(tx, work, id))).toBe(true);
-  expect(await mails()).toHaveLength(1);
+  expect(await mails()).toEqual([]);
 });
