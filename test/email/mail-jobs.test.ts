@@ -16,12 +16,15 @@ import {
 } from "../support/smtp-server.ts";
 import { bodiesOf, headersOf, tokenIn } from "../support/taken-mail.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { until } from "../support/until.ts";
 import { databaseText, deliver, hurry, mailJobs, mailSettings } from "./mail-desk.ts";
 
 /** What the mail server says next to a recipient or a mail, if it is not to take it. */
 let refusal: { at: "RCPT" | "DATA"; code: number } | null = null;
 /** Every mail that was presented, also those that were not taken. */
 const presented: TakenMail[] = [];
+/** Until when it has not said whether it takes a mail. */
+let pondering = Promise.resolve();
 const refuse = (code: number) => Object.assign(new Error("we know ada@example.org"), { responseCode: code });
 
 const behaviour: TestSmtpOptions = {
@@ -30,6 +33,7 @@ const behaviour: TestSmtpOptions = {
   onRcptTo: (_address, _session, done) => (refusal?.at === "RCPT" ? done(refuse(refusal.code)) : done()),
   judge: async (mail) => {
     presented.push(mail);
+    await pondering;
     return refusal?.at === "DATA" ? refuse(refusal.code) : null;
   },
 };
@@ -51,6 +55,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   refusal = null;
+  pondering = Promise.resolve();
   smtp.taken.length = 0;
   presented.length = 0;
   await server.context.db.execute(sql`TRUNCATE jobs`);
@@ -245,6 +250,21 @@ describe("a mail server", () => {
     expect(job?.problem).not.toContain("@");
     expect(job).toMatchObject({ state: "dead", attempts: 1 });
     expect(JSON.stringify(server.logs)).not.toContain("ada@example.org");
+  });
+
+  test("that ponders while the server is told to stop is heard out", async () => {
+    const { db, log, work: kinds } = server.context;
+    const worker = new JobWorker({ db, log, kinds });
+    const verdict = Promise.withResolvers<void>();
+    pondering = verdict.promise;
+    await ask(strange("Pixel 8"));
+    worker.start();
+    await until(() => presented.length === 1);
+    const stopping = worker.stop();
+    verdict.resolve();
+    await stopping;
+    expect(smtp.taken).toHaveLength(1);
+    expect((await mailJobs(server)).map(({ state }) => state)).toEqual(["done"]);
   });
 
   test("that gets a mail twice recognises it: it is the same, token and all", async () => {
