@@ -36,16 +36,7 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
     defineJob("clear-jobs", { at: "50 4 * * *", run: () => forgetOldJobs(db) }),
     defineJob("statistics", { at: "55 23 * * *", run: () => takeStatistics(db) }),
-    // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
-    defineJob("backup", {
-      at: config.backupSchedule,
-      attempts: 3,
-      pause: 600,
-      run: () => backUp(parts),
-      givenUp: async (tx, _job, problem) => {
-        if (problem !== null) await mailBackupFailure(tx, parts.backups, problem);
-      },
-    }),
+    backupJob(parts),
     defineJob("watch-disk", { at: "7 * * * *", run: () => watchDisks(parts) }),
     mailJob({ desk: parts.desk, mailer: parts.mailer, publicUrl: config.publicUrl }),
   ];
@@ -57,6 +48,19 @@ async function watchDisks({ config, db }: WorkParts): Promise<void> {
     { name: "BACKUP_DIR", path: backupDir(config) },
   ] as const;
   await warnOfFullDisks(db, await readDisks(folders));
+}
+
+function backupJob(parts: WorkParts): JobKind {
+  return defineJob("backup", {
+    at: parts.config.backupSchedule,
+    // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
+    attempts: 3,
+    pause: 600,
+    run: () => backUp(parts),
+    givenUp: async (tx, _job, problem) => {
+      if (problem !== null) await mailBackupFailure(tx, parts.backups, problem);
+    },
+  });
 }
 
 async function backUp(parts: WorkParts): Promise<void> {

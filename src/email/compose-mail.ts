@@ -45,8 +45,7 @@ function newDevice({ values: { device, platform, at } }: Of<"new-device">): Comp
 }
 
 function backupFailed({ values: { newest, problem } }: Of<"backup-failed">): ComposedMail {
-  const since =
-    newest === null ? "There is none at all so far." : `The newest one is of ${minuteOf(newest)}.`;
+  const since = newest === null ? "No other could be found." : `The newest one is of ${minuteOf(newest)}.`;
   return without(renderMail(templates.backupFailed, { since, problem }));
 }
 

@@ -41,7 +41,7 @@ export const mail = z.discriminatedUnion("template", [
     template: z.literal("backup-failed"),
     to: admin,
     values: z.object({
-      /** The instant that the newest backup shows; null when there is none. */
+      /** The instant that the newest backup shows; null when none could be found. */
       newest: z.iso.datetime().nullable(),
       /** Nothing of what people wrote. */
       problem: z.string(),

@@ -117,7 +117,7 @@ describe("a mail arrives", () => {
       "a backup that failed, where there is none",
       () => ({ template: "backup-failed", to: "admin", values: { newest: null, problem: "no room" } }),
       "Trailglass could not make a backup",
-      ["There is none at all so far."],
+      ["No other could be found."],
     ],
     [
       "a disk that is nearly full",
