@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import { authRoutes } from "./accounts/auth-routes.ts";
+import { pageRoutes } from "./accounts/pages-routes.ts";
 import { userRoutes } from "./accounts/user-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
@@ -36,6 +37,7 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     .use(healthRoutes(context))
     .use(metricsRoutes(context))
     .use(storageRoutes(context))
+    .use(pageRoutes(context))
     .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api
