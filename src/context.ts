@@ -4,6 +4,7 @@ import type { AccessNetwork } from "./access/team-keys.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { KeyNews } from "./accounts/key-news.ts";
 import { KeyRing } from "./accounts/key-ring.ts";
+import { AccountMailDesk } from "./accounts/mail-desk.ts";
 import { argon2Hasher, type PasswordHasher } from "./accounts/password-hasher.ts";
 import { PasswordReset } from "./accounts/password-reset.ts";
 import { Passwords } from "./accounts/passwords.ts";
@@ -16,8 +17,8 @@ import type { Config } from "./config/config.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
-import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
+import type { Mailer } from "./email/outgoing-mail.ts";
 import type { BackupLookout, HealthReporter } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
@@ -95,7 +96,7 @@ export interface Overrides {
   /** Changed keys are learnt of as soon as they change; else within a minute. */
   readonly listens?: boolean;
   readonly hasher?: PasswordHasher;
-  readonly mailer?: PasswordResetMailer;
+  readonly mailer?: Mailer;
   /** An open storage; whoever brings it closes it. */
   readonly storage?: ObjectStorage;
   /** Where Cloudflare Access is, when not where it says itself. */
@@ -129,13 +130,12 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
     load: () => loadSigningKeys(db, { jwtSecret, accessTokenSeconds }),
   });
   const sessions = new Sessions({ db, log, keys, accessTokenSeconds, refreshTokenSeconds });
-  const mailer = overrides.mailer ?? createMailer(config, log);
   return {
     keys,
     sessions,
     registration: new Registration({ db, passwords, sessions, policy: config.registration }),
     accounts: new Accounts({ db, passwords, sessions, erased: () => sweeper.afterErasure() }),
-    passwordReset: new PasswordReset({ db, log, passwords, mailer }),
+    passwordReset: new PasswordReset({ db, log, passwords }),
   };
 }
 
@@ -208,7 +208,9 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const backups = new BackupWatch(backupDir(config));
   const health = createHealth({ ...parts, backups });
   if (metrics) feedMetrics(metrics, health, { ...parts, backups });
-  const work = createWork({ ...parts, ...photos });
+  const mailer = overrides.mailer ?? createMailer(config, log);
+  const desk = new AccountMailDesk(db, config.adminEmail);
+  const work = createWork({ ...parts, ...photos, backups, mailer, desk });
   const listened = overrides.listens ? database : undefined;
   const worker = new JobWorker({ db, log, kinds: work, database: listened, onEnd: metrics?.jobEnded });
   // The first to go: what it does needs all the rest.

@@ -1,10 +1,10 @@
 import type { Config } from "./config/config.ts";
 import { readActivity } from "./database/activity.ts";
 import type { Database } from "./database/client.ts";
+import { readRoom } from "./health/disk.ts";
 import { type BackupLookout, HealthReporter } from "./health/health.ts";
 import { jobsLookout, mailLookout } from "./health/job-lookouts.ts";
 import { databaseLookout, diskLookout, storageLookout } from "./health/lookouts.ts";
-import { roomAt } from "./health/room.ts";
 import { countJobs, findJobTroubles } from "./jobs/job-facts.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
@@ -43,7 +43,7 @@ export function feedMetrics(metrics: Metrics, health: HealthReporter, parts: Obs
     activity: () => readActivity(db),
     components: async () => (await health.report()).components,
     backups: () => backups.look(),
-    room: () => roomAt(config.dataDir),
+    room: () => readRoom(config.dataDir),
     lastSync: () => readLastSync(db),
     jobs: async () => ({ counts: await countJobs(db), ...(await findJobTroubles(db)) }),
   });

@@ -63,7 +63,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["database", /^src\/database\//],
   [
     "ground",
-    /^(src\/(config\/.*|enclosed\.ts|errors\.ts|garbage\.ts|log\.ts|question\.ts|version\.ts)|migrations\/.*|package\.json)$/,
+    /^(src\/(config\/.*|amounts\.ts|enclosed\.ts|errors\.ts|garbage\.ts|log\.ts|question\.ts|version\.ts)|migrations\/.*|package\.json)$/,
   ],
 ];
 const floorOf = (path: string) => floors.findIndex(([, pattern]) => pattern.test(path));

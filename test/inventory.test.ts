@@ -22,6 +22,9 @@ const publicRoutes = [
   "POST /api/v1/auth/reset-password",
 ];
 
+/** Pages that mails lead to: the token of the mail is what opens them, and without one they ask for it. */
+const pages = ["GET /reset-password", "POST /reset-password", "GET /invite", "POST /invite"];
+
 /** What is opened by a signed link alone: neither tokens nor device headers mean anything there. */
 const signedRoutes = ["ALL /storage/*"];
 
@@ -43,10 +46,13 @@ afterAll(() => server.stop());
 const nameOf = ({ method, path }: Route) => `${method} ${path.replace(/(?<=.)\/$/, "")}`;
 const routes: Route[] = createApp(server.context).routes.map(({ method, path }) => ({ method, path }));
 const isPublic = (route: Route) => publicRoutes.includes(nameOf(route));
+const isPage = (route: Route) => pages.includes(nameOf(route));
 const named = (list: Route[]) => list.map((route) => [nameOf(route), route] as const);
 const isSigned = (route: Route) => signedRoutes.includes(nameOf(route));
 const isCaretakers = (route: Route) => caretakersRoutes.includes(nameOf(route));
-const closed = routes.filter((route) => !isPublic(route) && !isSigned(route) && !isCaretakers(route));
+const closed = routes.filter(
+  (route) => !isPublic(route) && !isPage(route) && !isSigned(route) && !isCaretakers(route),
+);
 
 /** Ids of one account's things, by the word that stands before them in a path. */
 type Ids = Record<"trips" | "place-visits" | "photos" | "locations" | "attachments" | "devices", string> & {
@@ -214,7 +220,7 @@ describe("the list of routes", () => {
   test("is the app's own, and holds what the contract has", () => {
     const names = routes.map(nameOf);
     expect(names.length).toBeGreaterThan(40);
-    for (const name of [...publicRoutes, ...caretakersRoutes]) expect(names).toContain(name);
+    for (const name of [...publicRoutes, ...pages, ...caretakersRoutes]) expect(names).toContain(name);
   });
 
   test("holds no route that writes without a body known here", () => {
@@ -234,6 +240,18 @@ describe("without a token", () => {
     const answer = await call(route, hers, { deviceId: ada.deviceId });
     expect(answer.status).toBe(route.method === "GET" ? 200 : 400);
   });
+});
+
+describe("a page", () => {
+  test.each(named(routes.filter(isPage)))(
+    "%s asks for no token of a device",
+    async (_name, { method, path }) => {
+      const form = { ...(method === "POST" && { body: new URLSearchParams({ token: "made up" }) }) };
+      const answer = await fetch(server.url + path, { method, ...form });
+      expect(answer.headers.get("content-type")).toStartWith("text/html");
+      expect(method === "GET" ? [200] : [400, 403]).toContain(answer.status);
+    },
+  );
 });
 
 describe("without a signature", () => {

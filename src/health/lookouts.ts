@@ -1,8 +1,8 @@
 import type { Database } from "../database/client.ts";
 import { ping } from "../database/facts.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
+import { readRoom, stateOfRoom } from "./disk.ts";
 import type { Finding, Lookout } from "./health.ts";
-import { roomAt, stateOfRoom } from "./room.ts";
 
 /** Whether some work can be done. */
 async function works(work: Promise<unknown>): Promise<Finding> {
@@ -24,10 +24,10 @@ export const storageLookout = (storage: ObjectStorage): Lookout => ({
   look: () => works(storage.stat(nobodysKey)),
 });
 
-/** Whether there is room for data. A folder that is not there holds none. */
+/** Whether there is room for data. */
 export const diskLookout = (folder: string): Lookout => ({
   async look() {
-    const room = await roomAt(folder).catch(() => null);
+    const room = await readRoom(folder).catch(() => null);
     return room && { status: stateOfRoom(room) };
   },
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { insertResetToken } from "../../src/accounts/reset-tokens.ts";
+import { insertResetToken, openResetToken } from "../../src/accounts/reset-tokens.ts";
+import { newSecretToken } from "../../src/accounts/secret-token.ts";
 import { chapters } from "../../src/api/catalogue.ts";
 import { tokens } from "../../src/api/story.ts";
 import { createApp } from "../../src/app.ts";
@@ -170,6 +171,13 @@ describe("the examples", () => {
 
 /** What a mail would bring. */
 async function resetToken(): Promise<string> {
-  const [user] = await server.context.db.execute<{ id: string }>("SELECT id FROM users");
-  return server.context.db.transaction((tx) => insertResetToken(tx, user?.id ?? ""));
+  const { db } = server.context;
+  const [user] = await db.execute<{ id: string }>("SELECT id FROM users");
+  const [userId, mailId] = [user?.id ?? "", crypto.randomUUID()];
+  const { token, hash } = newSecretToken();
+  await db.transaction(async (tx) => {
+    await insertResetToken(tx, userId, mailId);
+    await openResetToken(tx, userId, mailId, hash);
+  });
+  return token;
 }

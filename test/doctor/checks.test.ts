@@ -3,18 +3,19 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
+import { longFor } from "../../src/amounts.ts";
 import { checkAccounts, checkSigningKeys } from "../../src/doctor/accounts.ts";
-import { longFor } from "../../src/doctor/amounts.ts";
 import { judgeBackups } from "../../src/doctor/backups.ts";
 import { type Check, runChecks } from "../../src/doctor/check.ts";
 import { checkClock } from "../../src/doctor/clock.ts";
 import { checkConfiguration, checkPlainHttp } from "../../src/doctor/configuration.ts";
 import { checkConflicts, checkDatabase, checkSchema } from "../../src/doctor/database.ts";
-import { checkDisk, judgeRoom, type Room } from "../../src/doctor/disk.ts";
+import { checkDisk, judgeRoom } from "../../src/doctor/disk.ts";
 import { combine, fail, ok, skip, warn } from "../../src/doctor/finding.ts";
 import { checkMail } from "../../src/doctor/mail.ts";
 import { checkPermissions } from "../../src/doctor/permissions.ts";
 import { checkStorage } from "../../src/doctor/storage.ts";
+import type { Room } from "../../src/health/disk.ts";
 import { anyDevice, startTestServer, type TestServer } from "../support/test-server.ts";
 import { partsOf, partsWithout } from "./patient.ts";
 
