@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { authRoutes } from "./accounts/auth-routes.ts";
 import { pageRoutes } from "./accounts/pages-routes.ts";
 import { userRoutes } from "./accounts/user-routes.ts";
+import { apiDescriptionRoutes } from "./api/api-routes.ts";
 import type { Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { healthRoutes } from "./health/routes.ts";
@@ -38,6 +39,7 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     .use(metricsRoutes(context))
     .use(storageRoutes(context))
     .use(pageRoutes(context))
+    .use(apiDescriptionRoutes(context))
     .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api

@@ -44,7 +44,7 @@ const uses = (pattern: RegExp, among = sources) =>
 const floors: readonly [name: string, RegExp][] = [
   ["commands", /^cli\//],
   ["app", /^src\/app\.ts$/],
-  ["routes", /^src\/.*(^|[-/])routes\.ts$/],
+  ["routes", /^src\/(api\/.*|.*(^|[-/])routes\.ts|(?!images\/).*-description\.ts)$/],
   ["guards", /^src\/http\/guards\.ts$/],
   ["doctor", /^src\/doctor\//],
   ["context", /^src\/context\.ts$/],

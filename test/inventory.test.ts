@@ -11,6 +11,10 @@ const publicRoutes = [
   "GET /api/v1/health",
   "GET /api/v1/health/live",
   "GET /api/v1/health/ready",
+  "GET /openapi.json",
+  "GET /api/v1/openapi.json",
+  "GET /docs",
+  "GET /docs/:file",
   "POST /api/v1/auth/register",
   "POST /api/v1/auth/login",
   "POST /api/v1/auth/refresh",
@@ -153,6 +157,7 @@ function fill({ path }: Route, ids: Ids): string {
   const parts = path.split("/");
   const filled = parts.map((part, index) => {
     if (!part.startsWith(":")) return part;
+    if (part === ":file") return "start.js";
     const id = part === ":date" ? "2025-11-17" : ids[parts[index - 1] as keyof Ids];
     if (!id) throw new Error(`this test does not know what ${part} is in ${path}`);
     return id;
@@ -276,7 +281,9 @@ describe("without being let in to look after the server", () => {
 });
 
 describe("without device headers", () => {
-  const guarded = routes.filter(({ path }) => path.startsWith("/api/") && !path.includes("/health"));
+  const guarded = routes.filter(
+    ({ path }) => path.startsWith("/api/") && !/\/(health|openapi\.json)/.test(path),
+  );
   test.each(named(guarded))("%s is 400, and names the header", async (_name, route) => {
     const answer = await call(route, hers, { token: ada.accessToken, deviceId: null });
     expect([answer.status, answer.json?.details?.header]).toEqual([400, "X-Device-ID"]);

@@ -8,13 +8,15 @@ import { devices, users } from "./tables.ts";
 const label = plainText(0, 200);
 
 /** What a phone says about itself when it signs in. */
-export const deviceInfo = z.object({
-  deviceId: uuid,
-  deviceName: label,
-  platform: label,
-  osVersion: label,
-  appVersion: label,
-});
+export const deviceInfo = z
+  .object({
+    deviceId: uuid,
+    deviceName: label,
+    platform: label,
+    osVersion: label,
+    appVersion: label,
+  })
+  .register(z.globalRegistry, { id: "DeviceInfo" });
 export type DeviceInfo = z.infer<typeof deviceInfo>;
 
 export interface Device extends DeviceInfo {

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
+import { forPeople } from "../http/described.ts";
 import { readForm } from "../http/form.ts";
 import { type Page, showPage } from "../http/html-page.ts";
 import { showInvitePage, takeInviteForm } from "./invite-page.ts";
@@ -23,14 +24,24 @@ export function pageRoutes({ log, requests, config, limits, passwordReset, regis
   const atHome = (request: Request) => (userId: string) =>
     limits.welcome(userId, requests.get(request)?.client.address ?? "");
   return new Elysia({ name: "pages" })
-    .get("/reset-password", ({ request }) =>
-      show(request, () => showResetPage(passwordReset, tokenIn(request))),
+    .get(
+      "/reset-password",
+      ({ request }) => show(request, () => showResetPage(passwordReset, tokenIn(request))),
+      forPeople,
     )
-    .post("/reset-password", ({ request }) =>
-      take(request, (sent) => takeResetForm(passwordReset, sent, atHome(request))),
+    .post(
+      "/reset-password",
+      ({ request }) => take(request, (sent) => takeResetForm(passwordReset, sent, atHome(request))),
+      forPeople,
     )
-    .get("/invite", ({ request }) => show(request, () => showInvitePage(registration, tokenIn(request))))
-    .post("/invite", ({ request }) =>
-      take(request, (sent) => takeInviteForm(registration, config.publicUrl, sent)),
+    .get(
+      "/invite",
+      ({ request }) => show(request, () => showInvitePage(registration, tokenIn(request))),
+      forPeople,
+    )
+    .post(
+      "/invite",
+      ({ request }) => take(request, (sent) => takeInviteForm(registration, config.publicUrl, sent)),
+      forPeople,
     );
 }

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
+import { described } from "../http/described.ts";
 import type { Health } from "./health.ts";
 
 /** 503 only when phones cannot sync: whoever restarts a server for any other reason makes it worse. */
@@ -12,7 +13,11 @@ function toResponse(health: Health): Response {
 /** Health for people and probes: `/health` in detail, `/health/live` (the process), `/health/ready` (its database). */
 export function healthRoutes({ health }: Pick<Context, "health">) {
   return new Elysia({ name: "health" })
-    .get("/health", async () => toResponse(await health.report()))
-    .get("/health/ready", async () => toResponse(await health.readiness()))
-    .get("/health/live", () => ({ status: "ok", timestamp: new Date().toISOString() }));
+    .get("/health", async () => toResponse(await health.report()), described("readHealth"))
+    .get("/health/ready", async () => toResponse(await health.readiness()), described("readReadiness"))
+    .get(
+      "/health/live",
+      () => ({ status: "ok", timestamp: new Date().toISOString() }),
+      described("readLiveness"),
+    );
 }

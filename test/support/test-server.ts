@@ -7,6 +7,8 @@ import { type Context, createContext, type Overrides } from "../../src/context.t
 import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { inspectAnswer, inspectAnswersOf } from "./answer-inspection.ts";
+import { documentOf } from "./documented-answers.ts";
 import { canaryAt, requireSilence } from "./log-canary.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
@@ -38,6 +40,7 @@ export interface TestServer {
   readonly databaseUrl: string;
   readonly config: Config;
   readonly context: Context;
+  readonly app: ReturnType<typeof createApp>;
   /** Every log line so far, parsed. */
   readonly logs: LogLine[];
   /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
@@ -85,8 +88,11 @@ function toRequest(url: string, method: string, path: string, options: RequestOp
   });
 }
 
-async function toAnswer(response: Response): Promise<Answer> {
+/** Sends a request. @throws UndocumentedAnswer when the answer is not as the API's description has it */
+async function send(request: Request): Promise<Answer> {
+  const response = await fetch(request);
   const text = await response.text();
+  await inspectAnswer(request, response, text);
   const isJson = response.headers.get("content-type")?.includes("json");
   return {
     status: response.status,
@@ -102,8 +108,9 @@ export const requester =
   async (method, path, options = {}) => {
     const canary = canaryAt(url);
     canary.request(path, options.body, options.token);
-    const answer = await toAnswer(await fetch(toRequest(url, method, path, options)));
-    canary.answer(answer.json);
+    const answer = await send(toRequest(url, method, path, options));
+    // What describes the API names parameters, and no person.
+    if (!path.endsWith("/openapi.json")) canary.answer(answer.json);
     return answer;
   };
 
@@ -129,14 +136,17 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
+  const endInspection = inspectAnswersOf(server.url, async (answer) => (await documentOf(app)).check(answer));
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
+    app,
     logs,
     request: requester(server.url),
     async stop() {
+      endInspection();
       await server.stop();
       await context.dispose();
       await database.close();
