@@ -38,8 +38,8 @@ export function createApp(context: Context, { scheduled = false } = {}) {
     .use(healthRoutes(context))
     .use(metricsRoutes(context))
     .use(storageRoutes(context))
-    .use(apiDescriptionRoutes(context))
     .use(pageRoutes(context))
+    .use(apiDescriptionRoutes(context))
     .use(scheduled ? schedule(context) : new Elysia())
     .group("/api/v1", (api) =>
       api

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { insertResetToken, openResetToken } from "../../src/accounts/reset-tokens.ts";
-import { newSecretToken } from "../../src/accounts/secret-token.ts";
 import { chapters } from "../../src/api/catalogue.ts";
 import { tokens } from "../../src/api/story.ts";
 import { createApp } from "../../src/app.ts";
+import type { OutgoingMail } from "../../src/email/outgoing-mail.ts";
 import { errorStatus } from "../../src/errors.ts";
 import { instantHasher } from "../accounts/people.ts";
 import { DocumentedAnswers, type ReadDocument } from "../support/documented-answers.ts";
@@ -12,7 +11,11 @@ import { quadrantsPng } from "../support/png.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { namesOf, operationsOf, type Placed, Replay, unlikeness } from "./replay.ts";
 
-const server: TestServer = await startTestServer({ metricsEnabled: true }, { hasher: instantHasher });
+const mails: OutgoingMail[] = [];
+const server: TestServer = await startTestServer(
+  { metricsEnabled: true },
+  { hasher: instantHasher, mailer: { send: async (mail) => void mails.push(mail) } },
+);
 afterAll(() => server.stop());
 const served = await fetch(`${server.url}/openapi.json`);
 const text = await served.text();
@@ -169,15 +172,12 @@ describe("the examples", () => {
   });
 });
 
-/** What a mail would bring. */
+/** What a mail brings. */
 async function resetToken(): Promise<string> {
-  const { db } = server.context;
-  const [user] = await db.execute<{ id: string }>("SELECT id FROM users");
-  const [userId, mailId] = [user?.id ?? "", crypto.randomUUID()];
-  const { token, hash } = newSecretToken();
-  await db.transaction(async (tx) => {
-    await insertResetToken(tx, userId, mailId);
-    await openResetToken(tx, userId, mailId, hash);
-  });
-  return token;
+  const [user] = await server.context.db.execute<{ email: string }>("SELECT email FROM users");
+  server.context.passwordReset.request(user?.email ?? "");
+  await server.context.passwordReset.settle();
+  await server.context.worker.runDue();
+  const { handOn } = mails.findLast(({ template }) => template === "password-reset") ?? {};
+  return handOn && "code" in handOn ? handOn.code : "";
 }
