@@ -9,6 +9,7 @@ import { checkClock } from "./clock.ts";
 import { checkConfiguration, checkPlainHttp } from "./configuration.ts";
 import { checkConflicts, checkDatabase, checkSchema } from "./database.ts";
 import { checkDisk } from "./disk.ts";
+import { checkJobs } from "./jobs.ts";
 import { checkMail } from "./mail.ts";
 import { checkPermissions } from "./permissions.ts";
 import { checkPublicAddress } from "./public-address.ts";
@@ -37,5 +38,6 @@ export const checks: readonly Check[] = [
   { name: "accounts", look: checkAccounts },
   { name: "signing-keys", look: checkSigningKeys },
   { name: "conflicts", look: checkConflicts },
+  { name: "jobs", look: checkJobs },
   { name: "backups", look: checkBackups },
 ];
