@@ -2,10 +2,11 @@ import { deleteExpiredTokens } from "./accounts/expired-tokens.ts";
 import { mailBackupFailure } from "./backup/failure-mail.ts";
 import { backupDir } from "./backup/places.ts";
 import type { Config } from "./config/config.ts";
-import type { Database } from "./database/client.ts";
+import type { Database, Transaction } from "./database/client.ts";
+import { enqueueMail } from "./email/enqueue-mail.ts";
 import { type MailDesk, mailJob } from "./email/mail-job.ts";
 import type { Mailer } from "./email/outgoing-mail.ts";
-import { defineExportJob } from "./exports/export-job.ts";
+import { defineExportJob, type ReadyExport } from "./exports/export-job.ts";
 import { expireExports } from "./exports/export-rows.ts";
 import { takeStatistics } from "./health/daily-statistics.ts";
 import { readDisks } from "./health/disk.ts";
@@ -40,7 +41,7 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
   return [
     thumbnailsJob(previews),
     defineJob("sweep", { at: "17 * * * *", run: () => sweeper.run() }),
-    defineExportJob(parts),
+    defineExportJob({ ...parts, onReady: mailReady }),
     defineJob("clear-exports", { at: "27 * * * *", run: () => clearExports(parts) }),
     defineJob("clear-tokens", { at: "40 4 * * *", run: () => deleteExpiredTokens(db) }),
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
@@ -50,6 +51,15 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
     defineJob("watch-disk", { at: "7 * * * *", run: () => watchDisks(parts) }),
     mailJob({ desk: parts.desk, mailer: parts.mailer, publicUrl: config.publicUrl }),
   ];
+}
+
+/** Without a link: whoever came by the mail, or by the job, would have the whole journal. */
+async function mailReady(
+  tx: Transaction,
+  { userId, format, size, expiresAt: expires }: ReadyExport,
+): Promise<void> {
+  const values = { format, size, link: null, expires };
+  await enqueueMail(tx, { template: "export-ready", to: { ownerId: userId }, values });
 }
 
 async function clearExports({ db, sweeper }: WorkParts): Promise<void> {

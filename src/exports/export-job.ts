@@ -2,9 +2,11 @@ import { z } from "zod";
 import type { Transaction } from "../database/client.ts";
 import { defineJob, type JobKind } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
+import type { Fingerprint } from "../storage/fingerprint.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, announceAgain, claim, destroy } from "../storage/references.ts";
 import { beginExport, completeExport, failExport } from "./export-rows.ts";
+import type { ExportFormat } from "./formats.ts";
 import { type ExportSource, writeExport } from "./write-export.ts";
 
 /** What the job is called that makes an export. */
@@ -13,10 +15,20 @@ export const exportJob = "export";
 const payload = z.object({ userId: z.uuid(), exportId: z.uuid() });
 type Wanted = z.infer<typeof payload>;
 
+/** An export that is there. */
+export interface ReadyExport {
+  readonly userId: string;
+  readonly format: ExportFormat;
+  /** Bytes. */
+  readonly size: number;
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string;
+}
+
 export interface ExportJobParts extends ExportSource {
   readonly log: Log;
   /** Runs in the transaction that says that an export is there. */
-  readonly onReady?: (tx: Transaction, wanted: Wanted) => Promise<unknown>;
+  readonly onReady: (tx: Transaction, ready: ReadyExport) => Promise<unknown>;
 }
 
 /** Another attempt was faster, the account is gone, or the file was swept away. */
@@ -25,13 +37,14 @@ class Unwanted extends Error {}
 /** The file is there, and the export refers to it from now on. @throws Unwanted; nothing refers to it then */
 async function complete(
   { db, onReady }: ExportJobParts,
-  wanted: Wanted,
-  file: { key: string; size: number; sha256: string },
+  { userId, exportId }: Wanted,
+  format: ExportFormat,
+  file: Fingerprint & { key: string },
 ): Promise<void> {
   await db.transaction(async (tx) => {
-    const isWanted = await completeExport(tx, wanted.userId, wanted.exportId, file);
-    if (!isWanted || !(await claim(tx, file.key))) throw new Unwanted();
-    await onReady?.(tx, wanted);
+    const expiresAt = await completeExport(tx, userId, exportId, file);
+    if (expiresAt === null || !(await claim(tx, file.key))) throw new Unwanted();
+    await onReady(tx, { userId, format, size: file.size, expiresAt });
   });
 }
 
@@ -61,7 +74,7 @@ async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal):
       storage.put(key, bytes, { mediaType: "application/zip" });
     const order = { ...request, userId: wanted.userId };
     const { size, sha256 } = await writeExport(parts, order, { take, signal });
-    await complete(parts, wanted, { key, size, sha256 });
+    await complete(parts, wanted, request.format, { key, size, sha256 });
   } catch (error) {
     await letGo(parts, key);
     throw error;

@@ -105,18 +105,19 @@ export async function beginExport(db: Queryable, userId: string, id: string): Pr
     : null;
 }
 
-/** Its file is there. @returns false when another attempt was faster, or nobody wants it any more */
+/** Its file is there. @returns until when; null when another attempt was faster, or nobody wants it any more */
 export async function completeExport(
   tx: Transaction,
   userId: string,
   id: string,
   { key, size, sha256 }: Fingerprint & { key: string },
-): Promise<boolean> {
-  const completed = await tx.execute(sql`
+): Promise<string | null> {
+  const [completed] = await tx.execute<{ expiresAt: string }>(sql`
     UPDATE exports SET status = 'COMPLETED', key = ${key}, size = ${size}, sha256 = decode(${sha256}, 'hex'),
       completed_at = now(), expires_at = now() + make_interval(days => ${keptDays})
-    WHERE user_id = ${userId} AND id = ${id} AND status <> 'COMPLETED' RETURNING id`);
-  return completed.length > 0;
+    WHERE user_id = ${userId} AND id = ${id} AND status <> 'COMPLETED'
+    RETURNING ${isoInstant(sql`expires_at`)} AS "expiresAt"`);
+  return completed?.expiresAt ?? null;
 }
 
 /** It will not be made. */

@@ -117,7 +117,7 @@ const story = `
   uploadPicture/camera listPhotos readPhoto downloadPicture readThumbnail
   attachPhotos/one listAttachmentsOfPhoto listPhotosOfPlaceVisit
   announcePicture/camera putStoredObject/camera confirmPicture getStoredObject headStoredObject
-  readSettings changeSettings/clock
+  readSettings changeSettings/clock requestExport/everything readExportStatus
   exchangeDelta/first exchangeDelta/conflict resolveConflict/merge listConflicts readSyncStatus
   readProfile changeProfile/name changeProfile/picture listDevices logout/tablet endDevice
   changePassword/known resetPassword/forgotten login/again requestPasswordReset/known
