@@ -25,7 +25,7 @@ const part: Answer = {
 export const storageChapter: Chapter = {
   tag: "Links",
   description:
-    "Where links to pictures lead. They are opaque, good for 15 minutes, and opened by whoever has them. With S3 they may lead there instead.",
+    "Where links to pictures and exports lead. They are opaque and opened by whoever has them; those to pictures are good for 15 minutes, those to exports for as long as these are kept. With S3, links to pictures may lead there instead.",
   operations: {
     storedObject: {
       path: "/storage/{area}/{name}",
