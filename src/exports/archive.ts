@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Readable } from "node:stream";
 import { ZipArchive } from "archiver";
 import { Garbage } from "../garbage.ts";
@@ -7,6 +6,9 @@ import { toStream } from "../storage/pieces.ts";
 
 /** Bytes that are handed to the archive at once: texts come in smaller pieces, a line at a time. */
 const pieceSize = 64 * 1024;
+
+/** Bytes that may wait within the archive. The more do, the more are copied together when they are taken. */
+const highWaterMark = 64 * 1024;
 
 /** Bytes after which what they left behind is collected: each is copied several times on its way. */
 const collectedEvery = 8 * 1024 * 1024;
@@ -46,14 +48,14 @@ export class Archive {
   readonly bytes: ReadableStream<Uint8Array>;
   /** What went wrong first. */
   failure: unknown;
-  readonly #zip = new ZipArchive({ zlib: { level: 6 } });
-  readonly #broken = Promise.withResolvers<never>();
+  readonly #zip = new ZipArchive({ zlib: { level: 6 }, highWaterMark });
+  /** Rejects what is waited for now. No race of promises: one that never ends would keep all that won. */
+  #breakOff: (reason: unknown) => void = () => {};
   readonly #garbage = new Garbage(collectedEvery);
   readonly #hasher = new Bun.CryptoHasher("sha256");
   #size = 0;
 
   constructor() {
-    this.#broken.promise.catch(() => {});
     this.#zip.on("error", (error) => this.fail(error));
     this.bytes = toStream(this.#watched());
   }
@@ -61,7 +63,7 @@ export class Archive {
   /** Breaks it off, for whoever reads and whoever writes. */
   fail(error: unknown): void {
     if (this.failure === undefined || this.failure instanceof Unread) this.failure = error;
-    this.#broken.reject(this.failure);
+    this.#breakOff(this.failure);
     this.#zip.destroy();
   }
 
@@ -76,12 +78,12 @@ export class Archive {
   ): Promise<void> {
     const source = Readable.from(this.#noted(gather(content)), { objectMode: false });
     source.on("error", (error) => this.fail(error));
-    const added = once(this.#zip, "entry");
-    added.catch(() => {});
     const { name, isPacked = false } = file;
-    this.#zip.append(source, { name, date: new Date(file.date), mode: 0o644, store: isPacked });
     try {
-      await Promise.race([added, this.#broken.promise]);
+      await this.#unlessBroken((done) => {
+        this.#zip.once("entry", done);
+        this.#zip.append(source, { name, date: new Date(file.date), mode: 0o644, store: isPacked });
+      });
     } finally {
       source.destroy();
     }
@@ -89,7 +91,17 @@ export class Archive {
 
   /** There is no more to come. */
   async end(): Promise<void> {
-    await Promise.race([this.#zip.finalize(), this.#broken.promise]);
+    await this.#unlessBroken((done) => {
+      this.#zip.finalize().then(done, (error) => this.fail(error));
+    });
+  }
+
+  #unlessBroken(begin: (done: () => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#breakOff = reject;
+      if (this.failure === undefined) begin(resolve);
+      else reject(this.failure);
+    });
   }
 
   /** What the whole file is; to be asked once, when it has been read. */
