@@ -219,6 +219,7 @@ describe("a whole restore", () => {
     expect(Object.keys(left).filter((name) => left[name]?.length)).toEqual([
       "signing_keys",
       "server_secrets",
+      "daily_statistics",
     ]);
   });
 
