@@ -28,8 +28,8 @@ async function openBar(title: string) {
   const told = () =>
     `${title} ${state.done} of ${state.total}, ${inWords(state.bytes)} of ${inWords(state.of)}`;
   const shown: Progress = {
-    begin({ originals, avatars, bytes }) {
-      Object.assign(state, { total: originals + avatars, of: bytes });
+    begin({ originals, avatars, exports, bytes }) {
+      Object.assign(state, { total: originals + avatars + exports, of: bytes });
       bar = open(Math.max(bytes, 1));
       bar.start(told());
     },

@@ -35,12 +35,14 @@ function tally(findings: readonly Finding[]): string {
 }
 
 function printText({ backend, report, left }: Outcome): void {
-  const { originals, bytes, avatars, seen, young, findings } = report;
+  const { originals, bytes, avatars, exports, seen, young, findings } = report;
   for (const finding of findings) {
     const isRepaired = !left.includes(finding);
     console.log(`${describe(finding)}${isRepaired ? "  repaired" : ""}`);
   }
-  const books = `${count(originals, "original")} (${inWords(bytes)}) and ${count(avatars, "avatar")}`;
+  const more = exports > 0 ? [count(exports, "export")] : [];
+  const counted = [count(originals, "original"), count(avatars, "avatar"), ...more];
+  const books = `${counted.slice(0, -1).join(", ")} and ${counted.at(-1)} (${inWords(bytes)})`;
   console.log(`Compared ${books} in the books with ${count(seen, "object")} in the storage (${backend}).`);
   if (young > 0)
     console.log(`${count(young, "object")} in no book left alone for now: younger than an hour.`);

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
-import { type BookedOriginal, findOriginal, findOwner, findUnknown, forgetAvatar } from "../storage/books.ts";
+import { type BookedOriginal, findOriginal, findOwner, findUnknown, forgetAvatar, forgetExport } from "../storage/books.ts";
 import { areStrangers, type CheckReport, type Finding } from "../storage/check.ts";
 import { inspect, StorageAwayError, whileItAnswers } from "../storage/inspection.ts";
 import { areaOf } from "../storage/object-key.ts";
@@ -46,7 +46,9 @@ class Repair {
   async one(finding: Finding): Promise<boolean> {
     if (finding.kind === "unreadable") return false;
     if (finding.kind === "orphaned") return this.#orphan(finding.key);
-    return areaOf(finding.key) === "avatars" ? this.#avatar(finding.key) : this.#original(finding);
+    const area = areaOf(finding.key);
+    if (area === "exports") return this.#export(finding);
+    return area === "avatars" ? this.#avatar(finding.key) : this.#original(finding);
   }
 
   async #orphan(key: string): Promise<boolean> {
@@ -60,6 +62,16 @@ class Repair {
     if ((await storage.stat(key)) !== null) return true;
     await this.#requireWitness();
     await forgetAvatar(db, key);
+    return true;
+  }
+
+  /** It can be asked for again; what is left of a damaged one is of no use. */
+  async #export({ kind, key }: Finding): Promise<boolean> {
+    const { db, storage } = this.parts;
+    if (kind === "missing" && (await storage.stat(key)) !== null) return true;
+    await this.#requireWitness();
+    await forgetExport(db, key);
+    await storage.delete(key);
     return true;
   }
 
@@ -98,7 +110,8 @@ class Repair {
 
 /**
  * Repairs what a check found. Orphans are deleted; originals that are missing or altered are taken out of the books, so
- * that phones can upload them again, and what is left of them stays for 30 days; accounts lose avatars that are missing.
+ * that phones can upload them again, and what is left of them stays for 30 days; accounts lose avatars that are missing,
+ * and exports that are.
  * @param evenStrangers also where books and storage have nothing in common
  * @returns the findings that are still true
  * @throws StrangersError before anything is changed; StorageAwayError: what was repaired by then stays so

@@ -13,12 +13,17 @@ export interface BookedOriginal {
   readonly mediaType: string;
 }
 
+/** The file of an export, as the books have it. */
+export type BookedExport = Pick<BookedOriginal, "key" | "size" | "sha256">;
+
 /** What the books say lies in the storage. */
 export interface BookTotals {
   readonly originals: number;
-  /** Of all originals. */
+  /** Of all originals and exports. */
   readonly bytes: number;
   readonly avatars: number;
+  /** That have a file. */
+  readonly exports: number;
 }
 
 /** Whom an object belongs to. */
@@ -36,8 +41,10 @@ type OriginalRow = BookedOriginal & Record<string, unknown>;
 
 export async function readTotals(db: Queryable): Promise<BookTotals> {
   const [row] = await db.execute<BookTotals & Record<string, unknown>>(sql`
-    SELECT count(*)::int AS originals, coalesce(sum(size), 0)::float8 AS bytes,
-      (SELECT count(avatar_key)::int FROM users) AS avatars FROM stored_objects`);
+    SELECT o.count::int AS originals, (o.bytes + e.bytes)::float8 AS bytes, e.count::int AS exports,
+      (SELECT count(avatar_key)::int FROM users) AS avatars
+    FROM (SELECT count(*), coalesce(sum(size), 0) AS bytes FROM stored_objects) o,
+      (SELECT count(*), coalesce(sum(size), 0) AS bytes FROM exports WHERE key IS NOT NULL) e`);
   return row as BookTotals;
 }
 
@@ -65,6 +72,18 @@ export async function* listAvatars(db: Queryable): AsyncGenerator<string> {
   } while (page.length === pageSize);
 }
 
+/** The files of all exports, in the same way. */
+export async function* listExports(db: Queryable): AsyncGenerator<BookedExport> {
+  let page: (BookedExport & Record<string, unknown>)[];
+  let after = "";
+  do {
+    page = await db.execute<BookedExport & Record<string, unknown>>(sql`
+      SELECT key, size, encode(sha256, 'hex') AS sha256 FROM exports WHERE key > ${after} ORDER BY key LIMIT ${pageSize}`);
+    yield* page;
+    after = page.at(-1)?.key ?? "";
+  } while (page.length === pageSize);
+}
+
 /** The original under a key; null when there is none, or not any more. */
 export async function findOriginal(db: Queryable, key: string): Promise<BookedOriginal | null> {
   const [row] = await db.execute<OriginalRow>(
@@ -73,10 +92,12 @@ export async function findOriginal(db: Queryable, key: string): Promise<BookedOr
   return row ?? null;
 }
 
-/** Whom an original or an avatar belongs to; null when nobody has it, or not any more. */
+/** Whom an original, an avatar or an export belongs to; null when nobody has it, or not any more. */
 export async function findOwner(db: Queryable, key: string): Promise<Owner | null> {
   const [row] = await db.execute<Owner & Record<string, unknown>>(sql`
     SELECT u.email, '{}'::text[] AS "photoIds" FROM users u WHERE u.avatar_key = ${key}
+    UNION ALL
+    SELECT u.email, '{}'::text[] FROM exports e JOIN users u ON u.id = e.user_id WHERE e.key = ${key}
     UNION ALL
     SELECT u.email, ARRAY(SELECT f.photo_id FROM photo_files f
       WHERE f.user_id = o.user_id AND f.sha256 = o.sha256 ORDER BY f.photo_id)
@@ -111,4 +132,10 @@ export async function findUnknown(db: Queryable, keys: readonly string[]): Promi
 export async function forgetAvatar(db: Queryable, key: string): Promise<void> {
   if (areaOf(key) !== "avatars") return;
   await db.execute(sql`UPDATE users SET avatar_key = NULL, updated_at = now() WHERE avatar_key = ${key}`);
+}
+
+/** An export whose file is lost is as one that has expired. */
+export async function forgetExport(db: Queryable, key: string): Promise<void> {
+  if (areaOf(key) !== "exports") return;
+  await db.execute(sql`UPDATE exports SET key = NULL WHERE key = ${key}`);
 }

@@ -1,11 +1,13 @@
 import type { Database } from "../database/client.ts";
 import { forEachAtOnce } from "./at-once.ts";
 import {
+  type BookedExport,
   type BookedOriginal,
   type BookTotals,
   findOwner,
   findUnknown,
   listAvatars,
+  listExports,
   listOriginals,
   readTotals,
 } from "./books.ts";
@@ -32,10 +34,11 @@ export interface Finding {
 export interface CheckReport {
   /** Objects seen in the storage. */
   readonly seen: number;
-  /** Originals looked at, and bytes that they should have. */
+  /** Originals looked at, and bytes that they and the exports should have. */
   readonly originals: number;
   readonly bytes: number;
   readonly avatars: number;
+  readonly exports: number;
   /** Objects in no book that are too young to be called orphaned. */
   readonly young: number;
   readonly findings: readonly Finding[];
@@ -73,6 +76,7 @@ class Check {
   #originals = 0;
   #bytes = 0;
   #avatars = 0;
+  #exports = 0;
   #witness: string | null = null;
 
   constructor(private readonly parts: CheckParts) {}
@@ -83,11 +87,13 @@ class Check {
     for (const area of areas) await this.#lookThrough(area);
     await forEachAtOnce(listOriginals(db), atOnce, (original) => this.#lookAt(original));
     await forEachAtOnce(listAvatars(db), atOnce, (key) => this.#lookAtAvatar(key));
+    await forEachAtOnce(listExports(db), atOnce, (one) => this.#lookAtExport(one));
     return {
       seen: this.#seen,
       originals: this.#originals,
       bytes: this.#bytes,
       avatars: this.#avatars,
+      exports: this.#exports,
       young: this.#young,
       findings: this.#findings.sort((a, b) => (`${a.kind} ${a.key}` < `${b.kind} ${b.key}` ? -1 : 1)),
       witness: this.#witness,
@@ -125,10 +131,19 @@ class Check {
   }
 
   async #lookAt(original: BookedOriginal): Promise<void> {
-    const { storage, progress } = this.parts;
-    const { key, size } = original;
-    const condition = await inspect(storage, key, original);
     this.#originals++;
+    await this.#inspect(original);
+  }
+
+  async #lookAtExport(one: BookedExport): Promise<void> {
+    this.#exports++;
+    await this.#inspect(one);
+  }
+
+  async #inspect(booked: BookedExport): Promise<void> {
+    const { storage, progress } = this.parts;
+    const { key, size } = booked;
+    const condition = await inspect(storage, key, booked);
     this.#bytes += size;
     if (condition.kind === "whole") this.#witness ??= key;
     else await this.#find(condition.kind, key, "detail" in condition ? condition.detail : null);
@@ -151,7 +166,7 @@ class Check {
 }
 
 /**
- * Looks for what is missing, altered or orphaned. Every original is read to its end; nothing is changed.
+ * Looks for what is missing, altered or orphaned. Every original and every export is read to its end; nothing is changed.
  * @throws StorageAwayError
  */
 export function checkStorage(parts: CheckParts): Promise<CheckReport> {

@@ -1,6 +1,6 @@
 import type { Database } from "../database/client.ts";
 import { forEachAtOnce } from "./at-once.ts";
-import { findOwner, listAvatars, listOriginals, readTotals } from "./books.ts";
+import { findOwner, listAvatars, listExports, listOriginals, readTotals } from "./books.ts";
 import type { Finding, Progress } from "./check.ts";
 import { bytesOf, type Fingerprint, isSame, PromisedBytes, readFingerprint } from "./fingerprint.ts";
 import { type Condition, inspect, requireAnswers, StorageAwayError, whileItAnswers } from "./inspection.ts";
@@ -51,6 +51,10 @@ class Migration {
     await forEachAtOnce(listAvatars(db), atOnce, async (key) => {
       await this.#bringAvatar(key);
       progress?.advance(0);
+    });
+    await forEachAtOnce(listExports(db), atOnce, async (one) => {
+      await this.#bring({ ...one, mediaType: "application/zip" });
+      progress?.advance(one.size);
     });
     return { copied: this.#copied, bytes: this.#bytes, present: this.#present, findings: this.#findings };
   }
@@ -111,7 +115,7 @@ class Migration {
 }
 
 /**
- * Copies every original and avatar to another storage; the first one is left as it is. Each is compared with the books on
+ * Copies every original, avatar and export to another storage; the first one is left as it is. Each is compared with the books on
  * its way, and read back, before it counts. What lies there already is read, and copied only where it differs: so this
  * can be cut off at any time and run again.
  * @throws StorageAwayError of either storage; what was copied by then stays
