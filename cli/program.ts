@@ -6,6 +6,7 @@ import { disableUser } from "./disable-user.ts";
 import { addConfigCommands } from "./doctor/config-commands.ts";
 import { addCompletions, addDoctor, addMan } from "./doctor/doctor-commands.ts";
 import { addHealthcheck } from "./healthcheck.ts";
+import { addImport } from "./import.ts";
 import { addJobsCommands } from "./jobs/commands.ts";
 import { printLicenses } from "./licenses.ts";
 import { listUsers } from "./list-users.ts";
@@ -89,6 +90,7 @@ addBackupCommands(program.command("backup").description("make backups, and look 
 addRestore(
   program.command("restore [id]").description("bring back everything, or one account, from a backup"),
 );
+addImport(program.command("import <file>").description("bring a JSON export into an empty account"));
 addJobsCommands(program.command("jobs").description("look at what the server does by itself, and step in"));
 program
   .command("statistics")

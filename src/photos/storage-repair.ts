@@ -1,6 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
-import { type BookedOriginal, findOriginal, findOwner, findUnknown, forgetAvatar, forgetExport } from "../storage/books.ts";
+import {
+  type BookedOriginal,
+  findOriginal,
+  findOwner,
+  findUnknown,
+  forgetAvatar,
+  forgetExport,
+} from "../storage/books.ts";
 import { areStrangers, type CheckReport, type Finding } from "../storage/check.ts";
 import { inspect, StorageAwayError, whileItAnswers } from "../storage/inspection.ts";
 import { areaOf } from "../storage/object-key.ts";

@@ -1,3 +1,4 @@
+import { deviceInfo } from "../accounts/people.ts";
 import { setAvatar, upload } from "../storage/picture-server.ts";
 import { Household } from "../support/household.ts";
 import { RandomJournal } from "../support/random-journal.ts";
@@ -5,7 +6,6 @@ import { SeededRandom } from "../support/seeded-random.ts";
 import { Device } from "../support/sync-client.ts";
 import { deleted, envelope, location, minute, photo, trip, visit } from "../support/sync-entities.ts";
 import type { TestServer } from "../support/test-server.ts";
-import { deviceInfo } from "../accounts/people.ts";
 
 /** One more device of a household, which does exactly what a test says. */
 async function deviceOf(server: TestServer, { credentials }: Household): Promise<Device> {
@@ -51,7 +51,10 @@ export async function liveALife(server: TestServer, seed: number): Promise<Devic
   for (const path of ["/trips/trip_gone", "/photos/photo_gone"]) await device.request("DELETE", path);
   const sealed = { isEncrypted: true };
   await device.sync(
-    { placeVisits: [envelope("visit_quiet", "secret"), envelope("e_visit", "a")], trips: [envelope("e_trip", "b")] },
+    {
+      placeVisits: [envelope("visit_quiet", "secret"), envelope("e_visit", "a")],
+      trips: [envelope("e_trip", "b")],
+    },
     sealed,
   );
   await device.sync({ trips: [deleted(envelope("e_trip", "b"))] }, sealed);

@@ -35,7 +35,9 @@ describe("nothing is lost", () => {
     const deletedKinds = new Set(readJson(files, "deleted.json").map(({ kind }: Json) => kind));
     expect(deletedKinds.size).toBeGreaterThan(3);
     expect(readJson(files, "trip-members.json").some(({ removed }: Json) => removed)).toBe(true);
-    expect(readJson(files, "locations.json").some(({ lastModified }: Json) => lastModified === null)).toBe(true);
+    expect(readJson(files, "locations.json").some(({ lastModified }: Json) => lastModified === null)).toBe(
+      true,
+    );
   });
 
   test.each(wholeTables.map((name) => [name]))("every column of every row of %s", async (table) => {
@@ -74,7 +76,11 @@ describe("nothing is lost", () => {
     }
     const paths = exported.map(({ file }) => file.path);
     expect(new Set(paths.map((path) => path.toLowerCase())).size).toBe(paths.length);
-    expect(readJson(files, "export.json").pictures.map(({ path }: Json) => path).toSorted()).toEqual(paths.toSorted());
+    expect(
+      readJson(files, "export.json")
+        .pictures.map(({ path }: Json) => path)
+        .toSorted(),
+    ).toEqual(paths.toSorted());
   });
 
   test("devices, the account, and its newest version", async () => {
@@ -90,12 +96,20 @@ describe("nothing is lost", () => {
     expect([syncVersion, missing, range]).toEqual([user.version, [], null]);
     expect(files.get("profile.jpg")?.subarray(0, 3)).toEqual(Buffer.from([255, 216, 255]));
     const devices = await stored(server.context.db, "devices", device.person.userId);
-    const exported = readJson(files, "devices.json").map(({ deviceId, syncVersion: upTo }: Json) => [deviceId, upTo]);
+    const exported = readJson(files, "devices.json").map(({ deviceId, syncVersion: upTo }: Json) => [
+      deviceId,
+      upTo,
+    ]);
     expect(exported.toSorted()).toEqual(devices.map((row) => [row.device_id, row.sync_version]).toSorted());
   });
 
   test("envelopes come byte for byte", async () => {
-    const rows = await stored(server.context.db, "encrypted_sync_data", device.person.userId, sql`AND deleted_at IS NULL`);
+    const rows = await stored(
+      server.context.db,
+      "encrypted_sync_data",
+      device.person.userId,
+      sql`AND deleted_at IS NULL`,
+    );
     const exported: Json[] = readJson(files, "encrypted.json");
     expect(exported.map(({ encryptedData }) => encryptedData).toSorted()).toEqual(
       rows.map((row) => String(row.encrypted_data)).toSorted(),
@@ -170,7 +184,10 @@ test("all rows are of one moment, whatever is written meanwhile", async () => {
   const writing = (async () => {
     for (let number = 0; !done; number++) {
       const linked = `photo_${number}`;
-      await writer.sync({ photos: [photo(linked)], placeVisits: [visit(`visit_${number}`, { photos: [linked] })] });
+      await writer.sync({
+        photos: [photo(linked)],
+        placeVisits: [visit(`visit_${number}`, { photos: [linked] })],
+      });
     }
   })();
   for (let turn = 0; turn < 5; turn++) {

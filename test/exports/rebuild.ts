@@ -25,8 +25,7 @@ const snake = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLo
 /** An instant in one spelling, whoever wrote it; anything else as it is. */
 function inOneSpelling(value: unknown): unknown {
   const found =
-    typeof value === "string" &&
-    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)$/.exec(value);
+    typeof value === "string" && /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)$/.exec(value);
   if (!found) return value;
   const [, seconds, fraction = ""] = found;
   return `${seconds}.${fraction.padEnd(6, "0")}`;
@@ -133,6 +132,4 @@ export async function stored(db: Database, table: string, userId: string, also: 
 
 /** Rows without what is null: a column that is empty and one that is not said are the same. */
 export const said = (rows: Rows): Rows =>
-  sorted(
-    rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))),
-  );
+  sorted(rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))));

@@ -1,0 +1,144 @@
+/** A file that is no list of objects, from some row on. */
+export class MalformedList extends Error {
+  constructor(
+    /** Where it ceases to be one, counted from 1. */
+    readonly row: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const code = (character: string) => character.charCodeAt(0);
+const [quote, backslash, comma] = [code('"'), code("\\"), code(",")];
+const [listBegins, listEnds, objectBegins, objectEnds] = [code("["), code("]"), code("{"), code("}")];
+const isSpace = (byte: number) => byte === 32 || byte === 10 || byte === 13 || byte === 9;
+
+/** What may come next between two objects. */
+type Expected = "list" | "first" | "object" | "separator" | "nothing";
+
+/** Cuts the text of a list into the texts of its objects. Inside of these it only minds where they end. */
+class Cutter {
+  #expected: Expected = "list";
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+  /** Of the object under way, what came with earlier pieces. */
+  #begun: Uint8Array[] = [];
+  #begunBytes = 0;
+  #row = 0;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+  /** @param longest bytes of an object at most */
+  constructor(private readonly longest: number) {}
+
+  /** Texts of the objects that end in a piece. */
+  take(piece: Uint8Array): string[] {
+    const found: string[] = [];
+    for (let at = 0; at < piece.length; ) {
+      if (this.#depth === 0) {
+        at = this.#between(piece, at);
+        continue;
+      }
+      const end = this.#endOfObject(piece, at);
+      this.#keep(piece.subarray(at, end));
+      if (this.#depth === 0) found.push(this.#finish());
+      at = end;
+    }
+    return found;
+  }
+
+  end(): void {
+    if (this.#expected !== "nothing") throw this.#malformed("the file ends in the middle of its list");
+  }
+
+  #malformed(message: string): MalformedList {
+    return new MalformedList(this.#row + 1, message);
+  }
+
+  /** Passes over what stands between objects, up to the next one. @returns where to go on */
+  #between(piece: Uint8Array, start: number): number {
+    for (let at = start; at < piece.length; at++) {
+      const byte = piece[at] as number;
+      if (isSpace(byte)) continue;
+      if (byte === objectBegins && (this.#expected === "first" || this.#expected === "object")) {
+        this.#depth = 1;
+        this.#begun = [piece.subarray(at, at + 1)];
+        this.#begunBytes = 1;
+        return at + 1;
+      }
+      this.#expected = this.#after(byte);
+    }
+    return piece.length;
+  }
+
+  #after(byte: number): Expected {
+    const expected = this.#expected;
+    if (expected === "list" && byte === listBegins) return "first";
+    if (expected === "separator" && byte === comma) return "object";
+    if ((expected === "separator" || expected === "first") && byte === listEnds) return "nothing";
+    throw this.#malformed(
+      expected === "list" ? "the file is no list" : "is no object, or not well separated",
+    );
+  }
+
+  /** @returns where in a piece the object under way ends, or the piece does */
+  #endOfObject(piece: Uint8Array, start: number): number {
+    for (let at = start; at < piece.length; at++) {
+      const byte = piece[at];
+      if (this.#escaped) this.#escaped = false;
+      else if (this.#inString) {
+        if (byte === backslash) this.#escaped = true;
+        else if (byte === quote) this.#inString = false;
+      } else if (byte === quote) this.#inString = true;
+      else if (byte === objectBegins || byte === listBegins) this.#depth++;
+      else if ((byte === objectEnds || byte === listEnds) && --this.#depth === 0) return at + 1;
+    }
+    return piece.length;
+  }
+
+  #keep(part: Uint8Array): void {
+    this.#begun.push(part);
+    this.#begunBytes += part.length;
+    if (this.#begunBytes > this.longest)
+      throw this.#malformed(`is longer than ${this.longest / 1024 / 1024} MB`);
+  }
+
+  #finish(): string {
+    const bytes = Buffer.concat(this.#begun);
+    this.#begun = [];
+    this.#expected = "separator";
+    try {
+      return this.#decoder.decode(bytes);
+    } catch {
+      throw this.#malformed("is not UTF-8");
+    } finally {
+      this.#row++;
+    }
+  }
+}
+
+/** A byte order mark, which some editors write. */
+function withoutMark(piece: Uint8Array): Uint8Array {
+  return piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf ? piece.subarray(3) : piece;
+}
+
+/**
+ * Reads a list of objects of any length, in JSON however it is laid out, holding no more of it than an object and a piece.
+ * Whether the objects are JSON is left to who parses them.
+ * @param longest bytes of an object at most
+ * @returns texts of objects, as many as each piece completes
+ * @throws MalformedList
+ */
+export async function* objectTexts(
+  pieces: AsyncIterable<Uint8Array>,
+  longest: number,
+): AsyncGenerator<readonly string[]> {
+  const cutter = new Cutter(longest);
+  let isFirst = true;
+  for await (const piece of pieces) {
+    yield cutter.take(isFirst ? withoutMark(piece) : piece);
+    isFirst = false;
+  }
+  cutter.end();
+}
