@@ -12,4 +12,8 @@ function fieldText(value: Value): string {
 }
 
 /** A row as COPY reads it. Source: PostgreSQL documentation, COPY, text format. */
-export const copyLine = (values: readonly Value[]): string => `${values.map(fieldText).join("\t")}\n`;
+export function copyLine(values: readonly Value[]): string {
+  let line = "";
+  for (const value of values) line += `${fieldText(value)}\t`;
+  return `${line.slice(0, -1)}\n`;
+}

@@ -15,7 +15,7 @@ export function contentOf(entity: Entity, row: Content): Content {
   const links = Object.keys(entity.linkKeys ?? {});
   const own = links.length === 0 ? row : { ...row, ...Object.fromEntries(links.map((key) => [key, null])) };
   const content = fitting(entity.schema, own);
-  for (const [key, value] of Object.entries(content)) requireKnown(row[key], value, key);
+  for (const key in content) requireKnown(row[key], content[key], key);
   const contradiction = entity.contradiction?.(content) ?? null;
   if (contradiction !== null) throw new Unfit(contradiction);
   return content;

@@ -14,8 +14,8 @@ const [quote, backslash, comma] = [code('"'), code("\\"), code(",")];
 const [listBegins, listEnds, objectBegins, objectEnds] = [code("["), code("]"), code("{"), code("}")];
 const isSpace = (byte: number) => byte === 32 || byte === 10 || byte === 13 || byte === 9;
 
-/** What may come next between two objects. */
-type Expected = "list" | "first" | "object" | "separator" | "nothing";
+/** What may come next; `end` is that of the object under way. */
+type Expected = "list" | "first" | "object" | "end" | "separator" | "nothing";
 
 /** Cuts the text of a list into the texts of its objects. Inside of these it only minds where they end. */
 class Cutter {
@@ -36,7 +36,7 @@ class Cutter {
   take(piece: Uint8Array): string[] {
     const found: string[] = [];
     for (let at = 0; at < piece.length; ) {
-      if (this.#depth === 0) {
+      if (this.#expected !== "end") {
         at = this.#between(piece, at);
         continue;
       }
@@ -62,10 +62,10 @@ class Cutter {
       const byte = piece[at] as number;
       if (isSpace(byte)) continue;
       if (byte === objectBegins && (this.#expected === "first" || this.#expected === "object")) {
-        this.#depth = 1;
-        this.#begun = [piece.subarray(at, at + 1)];
-        this.#begunBytes = 1;
-        return at + 1;
+        this.#begun = [];
+        this.#begunBytes = 0;
+        this.#expected = "end";
+        return at;
       }
       this.#expected = this.#after(byte);
     }
@@ -84,17 +84,25 @@ class Cutter {
 
   /** @returns where in a piece the object under way ends, or the piece does */
   #endOfObject(piece: Uint8Array, start: number): number {
-    for (let at = start; at < piece.length; at++) {
-      const byte = piece[at];
-      if (this.#escaped) this.#escaped = false;
-      else if (this.#inString) {
-        if (byte === backslash) this.#escaped = true;
-        else if (byte === quote) this.#inString = false;
-      } else if (byte === quote) this.#inString = true;
-      else if (byte === objectBegins || byte === listBegins) this.#depth++;
-      else if ((byte === objectEnds || byte === listEnds) && --this.#depth === 0) return at + 1;
+    // Looks at every byte of a journal: locals are several times faster than fields.
+    let depth = this.#depth;
+    let inString = this.#inString;
+    let escaped = this.#escaped;
+    let at = start;
+    for (let isOpen = true; isOpen && at < piece.length; at++) {
+      const byte = piece[at] as number;
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (byte === backslash) escaped = true;
+        else if (byte === quote) inString = false;
+      } else if (byte === quote) inString = true;
+      else if (byte === objectBegins || byte === listBegins) depth++;
+      else if (byte === objectEnds || byte === listEnds) isOpen = --depth > 0;
     }
-    return piece.length;
+    this.#depth = depth;
+    this.#inString = inString;
+    this.#escaped = escaped;
+    return at;
   }
 
   #keep(part: Uint8Array): void {
@@ -105,7 +113,8 @@ class Cutter {
   }
 
   #finish(): string {
-    const bytes = Buffer.concat(this.#begun);
+    const [first = new Uint8Array(), ...more] = this.#begun;
+    const bytes = more.length === 0 ? first : Buffer.concat(this.#begun);
     this.#begun = [];
     this.#expected = "separator";
     try {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { formatInstant, readInstant } from "../../sync/instant.ts";
+import { formatInstant, isInOneSpelling, readInstant } from "../../sync/instant.ts";
 import { largestLift } from "../../sync/schemas.ts";
 
 /** A row that cannot be taken; the message says why. */
@@ -14,9 +14,12 @@ export function fitting<T>(schema: z.ZodType<T>, value: unknown, name = ""): T {
   throw new Unfit(`${path || "row"}: ${issue?.message ?? "is not valid"}`);
 }
 
-/** An instant with all its microseconds. @throws Unfit for a day that no calendar has */
+/**
+ * An instant with all its microseconds.
+ * @param text in UTC, as the format's own schema has it @throws Unfit for a day that no calendar has
+ */
 export function moment(text: string, name: string): string {
-  if (readInstant(text) === null) throw new Unfit(`${name}: must be an instant`);
+  if (!isInOneSpelling(`${text.slice(0, 19)}.000Z`)) throw new Unfit(`${name}: must be an instant`);
   return text;
 }
 
@@ -25,7 +28,7 @@ export const momentOrNull = (text: string | null, name: string): string | null =
 
 /** An instant as devices tell it, in milliseconds and in its one spelling. */
 export function deviceInstant(text: string | null, name: string): string | null {
-  if (text === null) return null;
+  if (text === null || isInOneSpelling(text)) return text;
   const millis = readInstant(text);
   if (millis === null) throw new Unfit(`${name}: must be an instant`);
   return formatInstant(millis);
