@@ -5,6 +5,11 @@ import { Readable } from "node:stream";
 import { ZipArchive } from "archiver";
 import { sql } from "drizzle-orm";
 import type { Database } from "../../src/database/client.ts";
+import {
+  type ImportOrder,
+  type ImportReport,
+  importAccount,
+} from "../../src/exports/import/import-account.ts";
 import { goodPassword } from "../accounts/people.ts";
 import type { Outcome, PictureServer } from "../storage/picture-server.ts";
 import type { Device } from "../support/sync-client.ts";
@@ -22,11 +27,13 @@ export interface Empty {
 let accounts = 0;
 
 /** Makes an account as `create-user` does. */
-export async function createAccount({ context }: TestServer, email?: string): Promise<Empty> {
-  const address = email ?? `empty${++accounts}@example.org`;
-  const wish = { email: address, displayName: "Ada", password: goodPassword };
-  const { id } = await context.registration.create(wish);
-  return { userId: id, email: address, password: goodPassword };
+export async function createAccount(
+  { context }: TestServer,
+  email = `empty${++accounts}@example.org`,
+  password = goodPassword,
+): Promise<Empty> {
+  const { id } = await context.registration.create({ email, displayName: "Ada", password });
+  return { userId: id, email, password };
 }
 
 /** A folder for archives. */
@@ -67,6 +74,14 @@ export const runImport = (
   file: string,
   ...more: string[]
 ): Promise<Outcome> => server.run(["import", "--user", email, file, ...more]);
+
+/** The same within this process. */
+export const importInto = (
+  { context }: TestServer,
+  { userId, email }: Empty,
+  path: string,
+  more: Partial<ImportOrder> = {},
+): Promise<ImportReport> => importAccount(context, { userId, email, path, salvage: false, ...more });
 
 /** What of a table's columns an import makes anew, or leaves out. */
 const anew: Record<string, string> = {
