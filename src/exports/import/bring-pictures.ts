@@ -98,6 +98,8 @@ export async function bringPictures(
   );
   const wanted = await listWanted(tx, parts);
   if (wanted.length === 0) return;
+  const paths = wanted.map(({ path }) => path);
+  parts.archive.requireModest(paths, "pictures");
   await requireAnswers(parts.storage);
   const bytes = wanted.reduce((sum, { size }) => sum + size, 0);
   parts.progress?.begin("Copying pictures", bytes, wanted.length);

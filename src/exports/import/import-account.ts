@@ -51,14 +51,22 @@ export interface ImportReport {
 
 /** Data exceptions (class 22), integrity constraint violations (23), and a program's limits (54). Source: PostgreSQL, appendix A. */
 const unfit = /^(22|23|54)/;
+/** insufficient_privilege: there is nothing else here that needs one. */
+const forbidden = "42501";
 
 /** @throws ImportError for rows that the database does not take, though nothing was found wrong with them */
 async function taken<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const code = codeOf(cause);
-    if (code === undefined || !unfit.test(code)) throw cause;
+    const code = codeOf(cause) ?? "";
+    if (code === forbidden)
+      throw new ImportError(
+        "refused",
+        "The database user may not make temporary tables, which an import needs: GRANT TEMPORARY ON DATABASE to it",
+        { cause },
+      );
+    if (!unfit.test(code)) throw cause;
     throw new ImportError("damaged", `The rows of the file do not fit together (${code})`, { cause });
   }
 }

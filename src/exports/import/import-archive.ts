@@ -10,10 +10,11 @@ import { ImportError, printable } from "./import-error.ts";
 const mostEntries = 1_000_000;
 
 /**
- * How much larger than the archive all lists may be together, and what is no matter in any case. Rows of one account are much
- * alike and shrink to a tenth; what shrinks to a hundredth was made to fill disks.
+ * How much larger than the archive its lists, and its pictures, may be together. Rows of one account are much alike and shrink
+ * to a tenth, pictures hardly at all; what shrinks more than this was made to fill disks.
  */
-const largestExpansion = 100;
+const largestExpansion = { text: 100, pictures: 4 } as const;
+/** Bytes that are no matter in any case. */
 const harmlessBytes = 256 * 1024 * 1024;
 
 /** Bytes of a file that is read as a whole. A picture takes 150 of them in `export.json`. */
@@ -118,11 +119,11 @@ export class ImportArchive {
     return this.#find(name)?.uncompressedSize ?? 0;
   }
 
-  /** @throws ImportError when some files together are larger than anything that was ever exported into so small a file */
-  requireModest(names: readonly string[]): void {
+  /** @throws ImportError when some files together are larger than what was ever exported into so small an archive */
+  requireModest(names: readonly string[], what: keyof typeof largestExpansion): void {
     const bytes = names.reduce((sum, name) => sum + this.sizeOf(name), 0);
-    if (bytes <= harmlessBytes + largestExpansion * this.size) return;
-    throw new ImportError("refused", `${this.path} claims to hold ${bytes} bytes of text: no export does`);
+    if (bytes <= harmlessBytes + largestExpansion[what] * this.size) return;
+    throw new ImportError("refused", `${this.path} claims to hold ${bytes} bytes of ${what}: no export does`);
   }
 
   /** Content of a file that is there. @throws DamagedEntry */

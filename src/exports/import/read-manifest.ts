@@ -49,6 +49,6 @@ export async function readImportManifest(archive: ImportArchive): Promise<Export
   }
   if (manifest.data.syncVersion > largestLift)
     throw new ImportError("damaged", `${manifestName}: syncVersion: no account ever came so far`);
-  archive.requireModest(datasets.map(jsonFileName));
+  archive.requireModest(datasets.map(jsonFileName), "text");
   return manifest.data;
 }
