@@ -13,6 +13,8 @@ const code = (character: string) => character.charCodeAt(0);
 const [quote, backslash, comma] = [code('"'), code("\\"), code(",")];
 const [listBegins, listEnds, objectBegins, objectEnds] = [code("["), code("]"), code("{"), code("}")];
 const isSpace = (byte: number) => byte === 32 || byte === 10 || byte === 13 || byte === 9;
+/** Of a byte order mark in UTF-8, with which some editors begin a file. */
+const isOfMark = (byte: number) => byte === 0xef || byte === 0xbb || byte === 0xbf;
 
 /** What may come next; `end` is that of the object under way. */
 type Expected = "list" | "first" | "object" | "end" | "separator" | "nothing";
@@ -32,9 +34,8 @@ class Cutter {
   /** @param longest bytes of an object at most */
   constructor(private readonly longest: number) {}
 
-  /** Texts of the objects that end in a piece. */
-  take(piece: Uint8Array): string[] {
-    const found: string[] = [];
+  /** @param found takes the texts of the objects that end in a piece, up to what is malformed */
+  take(piece: Uint8Array, found: string[]): void {
     for (let at = 0; at < piece.length; ) {
       if (this.#expected !== "end") {
         at = this.#between(piece, at);
@@ -45,7 +46,6 @@ class Cutter {
       if (this.#depth === 0) found.push(this.#finish());
       at = end;
     }
-    return found;
   }
 
   end(): void {
@@ -60,7 +60,7 @@ class Cutter {
   #between(piece: Uint8Array, start: number): number {
     for (let at = start; at < piece.length; at++) {
       const byte = piece[at] as number;
-      if (isSpace(byte)) continue;
+      if (isSpace(byte) || (this.#expected === "list" && isOfMark(byte))) continue;
       if (byte === objectBegins && (this.#expected === "first" || this.#expected === "object")) {
         this.#begun = [];
         this.#begunBytes = 0;
@@ -127,11 +127,6 @@ class Cutter {
   }
 }
 
-/** A byte order mark, which some editors write. */
-function withoutMark(piece: Uint8Array): Uint8Array {
-  return piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf ? piece.subarray(3) : piece;
-}
-
 /**
  * Reads a list of objects of any length, in JSON however it is laid out, holding no more of it than an object and a piece.
  * Whether the objects are JSON is left to who parses them.
@@ -144,10 +139,16 @@ export async function* objectTexts(
   longest: number,
 ): AsyncGenerator<readonly string[]> {
   const cutter = new Cutter(longest);
-  let isFirst = true;
   for await (const piece of pieces) {
-    yield cutter.take(isFirst ? withoutMark(piece) : piece);
-    isFirst = false;
+    const found: string[] = [];
+    let failure: unknown = null;
+    try {
+      cutter.take(piece, found);
+    } catch (error) {
+      failure = error;
+    }
+    yield found;
+    if (failure !== null) throw failure;
   }
   cutter.end();
 }
