@@ -40,22 +40,26 @@ beforeEach(async () => {
   account = await createAccount(server);
 });
 
-/** Somebody holds the account's counter, as a phone does that writes. */
-async function hold(): Promise<() => Promise<void>> {
+/** Somebody holds the account's counter, as a phone does that writes. @returns what ends it, with what was written or without */
+async function hold(): Promise<(writes?: boolean) => Promise<void>> {
   const lock = await client.sql.reserve();
   await lock`BEGIN`;
   await lock`SELECT FROM sync_versions WHERE user_id = ${account.userId} FOR UPDATE`;
-  return async () => {
-    await lock`ROLLBACK`;
+  return async (writes = false) => {
+    const { userId } = account;
+    if (writes)
+      await lock`INSERT INTO trip_members (user_id, trip_id, member_kind, member_id, version) VALUES (${userId}, 't', 'photos', 'p', 1)`;
+    await lock.unsafe(writes ? "COMMIT" : "ROLLBACK");
     lock.release();
   };
 }
 
-const somebodyWaits = async () => {
+const waitingFor = async (count: number) => {
   const waiting = await client.sql`
     SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
-  return waiting.length > 0;
+  return waiting.length >= count;
 };
+const somebodyWaits = () => waitingFor(1);
 
 test("an account that is not there, and how to make it", async () => {
   const { code, err } = await runImport(server, "nobody@example.org", path);
@@ -85,6 +89,17 @@ test("waits for a phone that writes, while others go on; nothing is to be seen b
   expect((await importing).code).toBe(0);
   const rows = await everythingOf(server.context.db, account.userId);
   expect(rows.place_visits?.map(({ id }) => id)).toEqual(["visit"]);
+});
+
+test("what a phone wrote in the meantime stays, and nothing is imported over it", async () => {
+  const letGo = await hold();
+  const importing = runImport(server, account.email, path);
+  await until(somebodyWaits);
+  await letGo(true);
+  const { code, err } = await importing;
+  expect([code, err]).toEqual([1, expect.stringContaining("has a journal already")]);
+  const { trip_members: members = [], ...rest } = await everythingOf(server.context.db, account.userId);
+  expect([members.length, Object.values(rest).flat()]).toEqual([1, []]);
 });
 
 test("two at once: one of them is refused, and leaves nothing behind", async () => {
