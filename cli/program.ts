@@ -78,6 +78,20 @@ program
   .option("--yes", "do not ask")
   .action((email, _options, command) => deleteUser(email, all(command)));
 program
+  .command("export")
+  .description("write an account's journal into a zip file; the server may run")
+  .requiredOption("--user <email>", "whose")
+  .requiredOption("--format <format>", "json, which is complete, csv, gpx, kml or geojson")
+  .requiredOption("--out <file>", "where to; - for standard output")
+  .option("--photos", "with the pictures, as they were uploaded")
+  .option("--from <date>", "only from this day (UTC) or instant on")
+  .option("--to <date>", "only until the end of this day (UTC), or this instant")
+  .option("--force", "replace that file when it is there already")
+  .action(async (_options, command) => {
+    const { exportAccount } = await import("./export.ts");
+    await exportAccount(command.optsWithGlobals());
+  });
+program
   .command("rotate-keys")
   .description("make a new signing key, on running servers too; nobody is signed out")
   .option("--revoke-all", "end the old keys, every session and all links to pictures at once")

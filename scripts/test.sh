@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/ensure-bun.sh
 . scripts/ensure-minio.sh
+. scripts/ensure-redis.sh
 
 bun install --frozen-lockfile --silent
 rm -rf .tools/reports

@@ -25,13 +25,14 @@ import { JobWorker } from "./jobs/worker.ts";
 import { createRegistry } from "./journal/registry.ts";
 import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
+import { Limits } from "./limits/limits.ts";
 import { createLog, type Log } from "./log.ts";
 import { createPhotos, type Photos } from "./photos/photos.ts";
 import { PictureLinks } from "./photos/picture-links.ts";
 import { presentPhoto } from "./photos/shown-photo.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
 import { openStorage } from "./storage/open-storage.ts";
-import { linksSecret, loadSecret } from "./storage/server-secret.ts";
+import { limitsSecret, linksSecret, loadSecret } from "./storage/server-secret.ts";
 import { SignedUrls } from "./storage/signed-urls.ts";
 import type { ObjectStorage } from "./storage/storage.ts";
 import { AccountQueue } from "./sync/account-queue.ts";
@@ -44,6 +45,7 @@ export interface Context extends Photos {
   readonly log: Log;
   readonly db: Database;
   readonly requests: RequestStates;
+  readonly limits: Limits;
   readonly sessions: Sessions;
   readonly registration: Registration;
   readonly accounts: Accounts;
@@ -181,6 +183,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   open.defer(() => photos.previews.settle());
   const people = createAccounts(config, db, log, overrides, photos.sweeper);
   open.defer(() => people.passwordReset.settle());
+  const limits = new Limits({ config, log, secret: () => loadSecret(db, limitsSecret) });
+  open.defer(() => limits.close());
   if (overrides.listens) {
     const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
@@ -197,6 +201,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     ...people,
     ...photos,
     address,
+    limits,
     requests: new RequestStates(),
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),

@@ -16,6 +16,7 @@ const commands = [
   "reset-password",
   "disable-user",
   "delete-user",
+  "export",
   "rotate-keys",
   "storage",
   "backup",

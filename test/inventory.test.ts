@@ -38,7 +38,10 @@ const isSigned = (route: Route) => signedRoutes.includes(nameOf(route));
 const closed = routes.filter((route) => !isPublic(route) && !isSigned(route));
 
 /** Ids of one account's things, by the word that stands before them in a path. */
-type Ids = Record<"trips" | "place-visits" | "photos" | "locations" | "attachments" | "devices", string> & {
+type Ids = Record<
+  "trips" | "place-visits" | "photos" | "locations" | "attachments" | "devices" | "export",
+  string
+> & {
   conflict: string;
 };
 
@@ -54,6 +57,7 @@ function idsFor(owner: string, device: string): Ids {
     locations: id("point"),
     attachments: id("attachment"),
     devices: device,
+    export: crypto.randomUUID(),
     conflict: crypto.randomUUID(),
   };
 }
@@ -132,6 +136,7 @@ const bodies: Record<string, (ids: Ids, deviceId: string) => unknown> = {
   }),
   "POST /api/v1/photos/:id/confirm": () => ({}),
   "POST /api/v1/photos/attachments": (ids) => ({ attachments: [entities(ids).attachment] }),
+  "POST /api/v1/export/request": () => ({ format: "JSON", includePhotos: true }),
   "PUT /api/v1/settings": () => ({ unitPreferences: { timeFormat: "12_HOUR" }, expectedVersion: 0 }),
 };
 
@@ -185,7 +190,9 @@ beforeAll(async () => {
   const renamed = { name: hersAlone, expectedVersion: 99 };
   const named = await server.request("PUT", `/trips/${hers.trips}`, { ...who, body: renamed });
   expect([day.status, named.status]).toEqual([200, 200]);
-  hers = { ...hers, conflict: await makeConflict(trip) };
+  const requested = await call({ method: "POST", path: "/api/v1/export/request" }, hers, who);
+  await server.context.worker.runDue();
+  hers = { ...hers, conflict: await makeConflict(trip), export: requested.json.exportId };
 });
 
 /** Her second phone edits the trip without knowing of the first one's edits. */

@@ -14,7 +14,7 @@ export interface Cast {
 
 const SMALLEST_BATCH = 10;
 const LARGEST_BATCH = 10_000;
-/** Few enough for the server's hourly limit on batches, many enough to see something move. */
+/** Few enough for the server's limit on batches, many enough to see something move. */
 const BATCHES = 24;
 
 /** Both phones record the track in turn; now and then the answer to an upload is lost. */

@@ -5,7 +5,7 @@ import { invalid } from "../errors.ts";
 import { openToAll, signedIn } from "../http/guards.ts";
 import { readJson } from "../http/read.ts";
 import { plainText, uuid } from "../http/text-schema.ts";
-import { type DeviceInfo, deviceInfo, readLastSync } from "./devices.ts";
+import { type DeviceInfo, deviceInfo, findKnownAccount, readLastSync } from "./devices.ts";
 import { displayName } from "./display-name.ts";
 import { emailAddress, givenEmail } from "./email-address.ts";
 import { givenPassword, newPassword } from "./password-rules.ts";
@@ -33,9 +33,10 @@ function requireSameDevice(info: DeviceInfo, deviceId: string): void {
 const noContent = () => new Response(null, { status: 204 });
 
 /** What a phone calls before it is signed in. */
-function openRoutes({ db, accounts, registration, sessions, passwordReset }: Context) {
+function openRoutes(context: Context) {
+  const { db, accounts, registration, sessions, passwordReset, requests, limits } = context;
   return new Elysia()
-    .use(openToAll())
+    .use(openToAll(context))
     .post("/auth/register", async ({ request, deviceId, set }) => {
       const { deviceInfo, inviteToken, ...account } = await readJson(request, registerBody);
       requireSameDevice(deviceInfo, deviceId);
@@ -47,7 +48,12 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
     .post("/auth/login", async ({ request, deviceId }) => {
       const { email, password, deviceInfo } = await readJson(request, loginBody);
       requireSameDevice(deviceInfo, deviceId);
+      const address = requests.get(request)?.client.address ?? "";
+      const succeeded = await limits.signIn.attempt({ email, deviceId, address }, () =>
+        findKnownAccount(db, email, deviceId),
+      );
       const { user, session } = await accounts.login(email, password, deviceInfo);
+      await succeeded();
       const lastSyncTimestamp = await readLastSync(db, user.id);
       const { id: userId, displayName } = user;
       return {
@@ -58,9 +64,12 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
         lastSyncTimestamp,
       };
     })
-    .post("/auth/refresh", async ({ request, deviceId }) => {
+    .post("/auth/refresh", async ({ request, route, deviceId }) => {
       const { refreshToken } = await readJson(request, refreshBody);
-      return sessions.refresh(refreshToken, deviceId);
+      const tally = requests.get(request)?.tally;
+      return sessions.refresh(refreshToken, deviceId, async (userId) =>
+        tally?.presented(userId, { method: request.method, route }),
+      );
     })
     .post("/auth/reset-password-request", async ({ request }) => {
       const { email } = await readJson(request, resetRequestBody);
@@ -69,7 +78,9 @@ function openRoutes({ db, accounts, registration, sessions, passwordReset }: Con
     })
     .post("/auth/reset-password", async ({ request }) => {
       const { token, newPassword } = await readJson(request, resetBody);
-      await passwordReset.reset(token, newPassword);
+      const userId = await passwordReset.reset(token, newPassword);
+      // Whoever reads the account's mail may sign in from here at once, however many strangers guess.
+      limits.welcome(userId, requests.get(request)?.client.address ?? "");
       return noContent();
     });
 }

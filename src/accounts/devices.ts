@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Queryable, Transaction } from "../database/client.ts";
 import { isoInstant } from "../database/instants.ts";
 import { plainText, uuid } from "../http/text-schema.ts";
-import { devices } from "./tables.ts";
+import { devices, users } from "./tables.ts";
 
 const label = plainText(0, 200);
 
@@ -67,6 +67,20 @@ export async function deviceExists(db: Queryable, userId: string, deviceId: stri
     .from(devices)
     .where(and(eq(devices.userId, userId), eq(devices.deviceId, deviceId)));
   return found.length > 0;
+}
+
+/** The account with an email, and whether it was ever signed in on a device. Looks the same up whatever there is. */
+export async function findKnownAccount(
+  db: Queryable,
+  email: string,
+  deviceId: string,
+): Promise<{ userId: string; hasDevice: boolean } | undefined> {
+  const [found] = await db
+    .select({ userId: users.id, hasDevice: sql<boolean>`${devices.deviceId} IS NOT NULL` })
+    .from(users)
+    .leftJoin(devices, and(eq(devices.userId, users.id), eq(devices.deviceId, deviceId)))
+    .where(sql`lower(${users.email}) = lower(${email})`);
+  return found;
 }
 
 /** Every device that the account was ever signed in on, the first one first. */

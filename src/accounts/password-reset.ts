@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import { setPassword } from "./accounts.ts";
 import { requireUnlikeEmail } from "./password-rules.ts";
 import type { Passwords } from "./passwords.ts";
-import { findResetAccount, insertResetToken } from "./reset-tokens.ts";
+import { findResetAccount, hasEnoughTokens, insertResetToken } from "./reset-tokens.ts";
 import { findUserByEmail, lockUser } from "./users.ts";
 
 export interface PasswordResetParts {
@@ -28,7 +28,8 @@ export class PasswordReset {
 
   /**
    * Sends a reset token to an address, if it has an account. The work begins now and is not waited for, so that
-   * the answer takes the same time whether there is an account or not.
+   * the answer takes the same time whether there is an account or not. Nothing is sent to an account whose mailbox has
+   * enough of them already.
    * @throws 503 when too much is under way.
    */
   request(email: string): void {
@@ -50,16 +51,18 @@ export class PasswordReset {
     if (!user || user.disabledAt !== null) return;
     const token = await db.transaction(async (tx) => {
       await lockUser(tx, user.id);
-      return insertResetToken(tx, user.id);
+      return (await hasEnoughTokens(tx, user.id)) ? null : insertResetToken(tx, user.id);
     });
+    if (token === null) return;
     await mailer.send({ accountId: user.id, email: user.email, token });
   }
 
   /**
    * Sets a new password and ends every session.
+   * @returns whose account it is
    * @throws 400 when the token is no good, or the password is like the email.
    */
-  async reset(token: string, password: string): Promise<void> {
+  async reset(token: string, password: string): Promise<string> {
     const { db, passwords } = this.parts;
     const account = await findResetAccount(db, token);
     if (!account) throw badToken();
@@ -71,5 +74,6 @@ export class PasswordReset {
       if (!(await findResetAccount(tx, token))) throw badToken();
       await setPassword(tx, account.userId, passwordHash);
     });
+    return account.userId;
   }
 }

@@ -72,11 +72,17 @@ export class Sessions {
   /**
    * Exchanges a refresh token for a new pair.
    * @param deviceId the device that presents it
+   * @param found told whose token it is before it is used up; what it throws leaves the token as it was
    * @throws 401 when the token is no good, is another device's, or was used before; the last ends the session.
    */
-  async refresh(token: string, deviceId: string): Promise<TokenPair> {
+  async refresh(
+    token: string,
+    deviceId: string,
+    found: (userId: string) => Promise<unknown> = async () => {},
+  ): Promise<TokenPair> {
     const stored = await refreshTokens.findRefreshToken(this.parts.db, token);
     if (stored?.deviceId !== deviceId) throw unauthorized("Sign in again");
+    await found(stored.userId);
     // The answer to a reused token is an error, yet the end of its session must be committed.
     const refreshToken = await this.parts.db.transaction((tx) => this.#rotate(tx, stored));
     if (refreshToken === null) throw unauthorized("Sign in again");

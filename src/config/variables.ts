@@ -90,7 +90,7 @@ export const variables = {
   }),
   trustedProxies: variable(["TRUSTED_PROXIES"], readProxyRanges, {
     fallback: "loopback,private",
-    doc: "From whom `X-Forwarded-*` and `CF-Connecting-IP` are believed: addresses, CIDR ranges, `loopback`, `private`, or `none`; comma separated.",
+    doc: "From whom `X-Forwarded-*` is believed: addresses, CIDR ranges, `loopback`, `private`, `cloudflare`, or `none`; comma separated. `CF-Connecting-IP` counts only where a server of Cloudflare's was the last to call one of these.",
   }),
   tlsCertFile: optional(["TLS_CERT_FILE"], text, {
     doc: "Certificate chain (PEM), to serve HTTPS without a proxy.",
@@ -231,11 +231,11 @@ export const variables = {
   }),
   globalRateLimitPerMinute: variable(["GLOBAL_RATE_LIMIT_PER_MINUTE"], whole(0, 1_000_000), {
     fallback: "120",
-    doc: "Requests of one client address a minute, of all kinds together; `0` is no limit.",
+    doc: "Requests of one client address a minute, of all kinds together; `0` is no limit. Signed links to pictures are counted apart, up to ten times as many.",
   }),
   rateLimitAuth: variable(["RATE_LIMIT_AUTH"], rate, {
     fallback: "5/1m",
-    doc: "Calls of `/auth/*` by one client address: requests and a window, such as `5/1m`; `0` is no limit.",
+    doc: "Calls of `/auth/*` by one client address: requests and a window of at most a day, such as `5/1m`; `0` is no limit, and no brake on guessing one account's password.",
   }),
   rateLimitSync: variable(["RATE_LIMIT_SYNC"], rate, {
     fallback: "10/1m",
@@ -247,7 +247,7 @@ export const variables = {
   }),
   rateLimitPhotoUpload: variable(["RATE_LIMIT_PHOTO_UPLOAD"], rate, {
     fallback: "100/5m",
-    doc: "Uploads of pictures by one account. The window is short for the same reason.",
+    doc: "Uploads of pictures by one account, planned ones included. The window is short for the same reason.",
   }),
   rateLimitDefault: variable(["RATE_LIMIT_DEFAULT"], rate, {
     fallback: "100/1m",

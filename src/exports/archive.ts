@@ -31,6 +31,9 @@ export async function* textContent(text: string): AsyncGenerator<string> {
   yield text;
 }
 
+/** Whoever took the archive has stopped; why, they say themselves. */
+class Unread extends Error {}
+
 /**
  * A zip file that is read while it is written, no faster than somebody takes its bytes. Nothing of it lies anywhere but the
  * few pieces that are on their way. Whatever fails, fails both sides.
@@ -54,7 +57,7 @@ export class Archive {
 
   /** Breaks it off, for whoever reads and whoever writes. */
   fail(error: unknown): void {
-    this.failure ??= error;
+    if (this.failure === undefined || this.failure instanceof Unread) this.failure = error;
     this.#broken.reject(this.failure);
     this.#zip.destroy();
   }
@@ -111,7 +114,7 @@ export class Archive {
     } catch (error) {
       throw this.failure ?? error;
     } finally {
-      if (!isWhole) this.fail(new Error("the archive is not read any more"));
+      if (!isWhole) this.fail(new Unread("the archive is not read any more"));
     }
   }
 }

@@ -1,4 +1,7 @@
 import { csvFiles } from "./csv/files.ts";
+import { writeGeoJson } from "./formats/geojson.ts";
+import { writeGpx } from "./formats/gpx.ts";
+import { writeKml } from "./formats/kml.ts";
 import type { Journal } from "./journal.ts";
 import { jsonFiles } from "./json/files.ts";
 import { mapJournal } from "./map-journal.ts";
@@ -14,15 +17,15 @@ export interface ExportFile {
 }
 
 /** A map, in one file. */
-export const map = (name: string, write: (journal: Journal) => AsyncGenerator<string>): ExportFile[] => [
+const map = (name: string, write: (journal: Journal) => AsyncGenerator<string>): ExportFile[] => [
   { name, content: (snapshot) => write(mapJournal(snapshot)) },
 ];
 
 /** What each format has of an account, beside pictures and what says what the archive is. */
-export const filesOf: Readonly<Partial<Record<ExportFormat, readonly ExportFile[]>>> = {
+export const filesOf: Readonly<Record<ExportFormat, readonly ExportFile[]>> = {
   JSON: jsonFiles,
   CSV: csvFiles,
+  GPX: map("trailglass.gpx", writeGpx),
+  KML: map("trailglass.kml", writeKml),
+  GEOJSON: map("trailglass.geojson", writeGeoJson),
 };
-
-/** Those that can be asked for. */
-export const offeredFormats = exportFormats.filter((format) => filesOf[format]);

@@ -82,7 +82,7 @@ class Writing {
   async #addRows(snapshot: Snapshot): Promise<Read> {
     const { account, counts } = snapshot;
     this.run.progress?.begin("Writing the journal");
-    for (const { name, content } of filesOf[this.order.format] ?? []) {
+    for (const { name, content } of filesOf[this.order.format]) {
       await this.#archive.add({ name, date: account.exportedAt }, content(snapshot));
       this.run.progress?.advance(0);
     }

@@ -10,9 +10,14 @@ export interface Session {
   readonly sessionId: string;
 }
 
-/** Guards routes that anyone may call: the device headers are required, nothing else. */
-export function openToAll() {
-  return new Elysia({ name: "open-to-all" }).derive({ as: "scoped" }, ({ request }) => {
+/**
+ * Guards routes by which people get in: the device headers are required, nothing else. What they cost, a hash of a
+ * password before all, is limited for each address.
+ * @throws 400 for the headers, 429
+ */
+export function openToAll({ requests }: Pick<Context, "requests">) {
+  return new Elysia({ name: "open-to-all" }).derive({ as: "scoped" }, async ({ request }) => {
+    await requests.get(request)?.tally.signingIn();
     const { deviceId, appVersion } = readDeviceHeaders(request.headers);
     return { deviceId, appVersion };
   });
@@ -27,14 +32,17 @@ function bearerToken(headers: Headers): string {
 /**
  * Guards routes of an account. It runs before anything of the body is read, so that a stranger learns nothing
  * and costs little.
- * @throws 400 for the headers, 401 for the token, 403 when the token belongs to another device.
+ * @throws 400 for the headers, 401 for the token, 429, 403 when the token belongs to another device.
  */
 export function signedIn({ sessions, requests }: Pick<Context, "sessions" | "requests">) {
-  return new Elysia({ name: "signed-in" }).derive({ as: "scoped" }, async ({ request }) => {
+  return new Elysia({ name: "signed-in" }).derive({ as: "scoped" }, async ({ request, route }) => {
     const { deviceId } = readDeviceHeaders(request.headers);
     const session: Session = await sessions.verify(bearerToken(request.headers));
     const state = requests.get(request);
-    if (state) state.accountId = session.userId;
+    if (state) {
+      state.accountId = session.userId;
+      await state.tally.proven(session.userId, { method: request.method, route });
+    }
     if (session.deviceId !== deviceId)
       throw new AppError("FORBIDDEN", "This token belongs to another device");
     return { session };

@@ -1,9 +1,24 @@
 import type { Client } from "./proxy.ts";
 
+/** What is counted of a request, and how it stands against the limits. Every step refuses it when it is one too many. */
+export interface Tally {
+  /** Before anything else is looked at: it counts for its address. @throws 429 */
+  arrive(): Promise<void>;
+  /** It asks to be let in: it counts for its address among those that do. @throws 429 */
+  signingIn(): Promise<void>;
+  /** It came with something of an account's: it counts for that account instead. @throws 429 */
+  presented(accountId: string, call: { method: string; route: string }): Promise<void>;
+  /** The same of a session that stands: the account is at home where it called from. @throws 429 */
+  proven(accountId: string, call: { method: string; route: string }): Promise<void>;
+  /** What the answer says of the tightest limit; nothing where none was in force. */
+  headers(): Record<string, string>;
+}
+
 /** What the server knows of a request beside the request itself. */
 export interface RequestState {
   readonly id: string;
   readonly client: Client;
+  readonly tally: Tally;
   /** Set once the request is signed in; for the log. */
   accountId?: string;
 }

@@ -5,15 +5,17 @@ import type { Config } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
-import { findClient } from "./proxy.ts";
+import { healthPath } from "./health-path.ts";
+import { type Client, findClient } from "./proxy.ts";
 import { bulkBody } from "./read.ts";
-import { type RequestState, type RequestStates, requestIdOf } from "./request-state.ts";
+import { type RequestState, type RequestStates, requestIdOf, type Tally } from "./request-state.ts";
 import { type Patience, patienceFor, UnreadBodies } from "./unread-body.ts";
 
 export interface ServerParts {
   readonly config: Config;
   readonly log: Log;
   readonly requests: RequestStates;
+  readonly limits: { open(client: Client, path: string): Tally };
   /** Answers a request; throws for nothing but defects. */
   readonly handle: (request: Request) => Promise<Response>;
   /** With bodies of requests that are answered before they were read. */
@@ -29,8 +31,6 @@ export interface RunningServer {
 /** The address could not be listened on. The message names it and says why. */
 export class ListenError extends Error {}
 
-const healthPath = /^(\/api\/v1)?\/health(\/|$)/;
-
 function requireHttps({ config }: ServerParts, path: string, { client }: RequestState): void {
   // Health carries no secrets, and whoever probes it stands beside the server.
   if (config.allowPlainHttp || client.secure || healthPath.test(path)) return;
@@ -44,6 +44,7 @@ async function answer(
   state: RequestState,
 ): Promise<Response> {
   try {
+    await state.tally.arrive();
     requireHttps(parts, path, state);
     return await parts.handle(request);
   } catch (error) {
@@ -56,6 +57,10 @@ async function answer(
 function finish(response: Response, path: string, state: RequestState): Response {
   response.headers.set("X-Request-ID", state.id);
   response.headers.set("X-Content-Type-Options", "nosniff");
+  for (const [name, value] of Object.entries(state.tally.headers())) {
+    // Whatever refused the request has said so already.
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
   if (path.startsWith("/api/") && !response.headers.has("Cache-Control")) {
     response.headers.set("Cache-Control", "no-store");
   }
@@ -86,18 +91,22 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-/** The way of every request: id, client, HTTPS, the application, common headers, one line in the log. */
+/** The way of every request: id, client, limits, HTTPS, the application, common headers, one line in the log. */
 function createFetch(parts: ServerParts, unread: UnreadBodies) {
-  const { config, log, requests } = parts;
+  const { config, log, requests, limits } = parts;
   return async (received: Request, server: Server<undefined>): Promise<Response> => {
     const startedAt = performance.now();
     const peer = server.requestIP(received)?.address ?? "";
     const addressed = withAddress(received);
     const request = asGet(addressed);
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
-    const state: RequestState = { id: requestIdOf(request.headers), client };
-    requests.set(request, state);
     const path = new URL(request.url).pathname;
+    const state: RequestState = {
+      id: requestIdOf(request.headers),
+      client,
+      tally: limits.open(client, path),
+    };
+    requests.set(request, state);
     const answered = await answer(parts, request, path, state);
     const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
     if (!(await unread.readAway(addressed))) response.headers.set("Connection", "close");

@@ -5,6 +5,9 @@ import type { Database, Transaction } from "../database/client.ts";
 /** Name of the secret that signs links to pictures. */
 export const linksSecret = "signed-urls";
 
+/** Name of the secret under which emails are counted that somebody signs in with. */
+export const limitsSecret = "limits";
+
 /**
  * A secret of 32 random bytes that the server made for itself, once: servers that start at the same time on one
  * database agree on it.

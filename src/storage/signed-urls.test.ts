@@ -58,6 +58,27 @@ describe("a link", () => {
       expectForbidden("GET", got(), at(seconds));
   });
 
+  test("to an export lasts for as long as is asked for, a week at most; nothing else does", () => {
+    const week = 7 * 24 * 60 * 60;
+    const at = (seconds: number) => build({ now: () => startedAt + seconds * 1000 });
+    const saved = newKey("exports");
+    const link = (to: string, seconds: number) =>
+      urls.get(to, { mediaType: "application/zip", fileName: "x.zip", seconds });
+    const lives = [
+      [link(saved, 3600), 3600],
+      [link(saved, week), week],
+      [link(saved, 10 * week), week],
+      [link(key, week), linkSeconds],
+      [urls.get(saved, { mediaType: "application/zip", fileName: "x.zip" }), linkSeconds],
+    ] as const;
+    for (const [url, life] of lives) {
+      expect(at(life - 1).verify("GET", new URL(url)).fileName).toBe("x.zip");
+      expectForbidden("GET", url, at(life));
+    }
+    expectForbidden("GET", link(saved, week), at(-61));
+    expectForbidden("PUT", link(saved, week));
+  });
+
   test("of another secret is none", () => {
     expectForbidden(
       "GET",

@@ -99,6 +99,37 @@ test("a new one voids the old one, also when both were asked for at once", async
   expect(row?.good).toBe(1);
 });
 
+test("three are sent in the life of one, and nobody hears of it; the last one is good", async () => {
+  const person = await register(server);
+  const answers = [];
+  for (let time = 0; time < 6; time++) {
+    answers.push(await ask(person.email));
+    await server.context.passwordReset.settle();
+  }
+  expect(answers.map(({ status, text }) => [status, text])).toEqual(Array(6).fill([202, ""]));
+  expect(mails).toHaveLength(3);
+  expect((await reset(mails[2]?.token)).status).toBe(204);
+});
+
+test("more are sent once the earliest is past its time, and whenever there is no good one in the mailbox", async () => {
+  const person = await register(server);
+  const count = async () => {
+    for (let time = 0; time < 3; time++) await tokenFor(person);
+    return mails.length;
+  };
+  expect(await count()).toBe(3);
+  await server.context.db.execute(sql`
+    UPDATE password_reset_tokens SET created_at = created_at - interval '29 minutes', expires_at = expires_at - interval '29 minutes'
+    WHERE user_id = ${person.userId}`);
+  expect(await count()).toBe(3);
+  await server.context.db.execute(sql`
+    UPDATE password_reset_tokens SET created_at = created_at - interval '2 minutes', expires_at = expires_at - interval '2 minutes'
+    WHERE user_id = ${person.userId}`);
+  expect(await count()).toBe(6);
+  expect((await reset(mails[5]?.token)).status).toBe(204);
+  expect(await count()).toBe(7);
+});
+
 test("a change of the password, or shutting the account, voids it", async () => {
   const changed = await register(server);
   const first = await tokenFor(changed);

@@ -87,6 +87,9 @@ export async function serve(command: readonly string[], cwd: string, dataDir: st
     ALLOW_PLAIN_HTTP: "true",
     REGISTRATION: "open",
     RATE_LIMIT_AUTH: "0",
+    RATE_LIMIT_SYNC: "0",
+    RATE_LIMIT_DEFAULT: "0",
+    GLOBAL_RATE_LIMIT_PER_MINUTE: "0",
   });
   const url = `http://127.0.0.1:${port}`;
   const early = started.ended.then(({ out, err }) => {

@@ -102,6 +102,8 @@ test("a bundle holds what explains a fault, and no secret, person, place or pict
     DATABASE_URL: withPassword.href,
     BACKUP_RECIPIENT: "",
     STORAGE_ACCESS_KEY: "canary-access-key",
+    CLOUDFLARE_ACCESS_CLIENT_ID: "canary-client-id",
+    REDIS_URL: `redis://:${canary("REDIS_URL")}@127.0.0.1:1`,
     SMTP_FROM_EMAIL: "canary-sender@example.org",
     PUBLIC_URL: "http://canary-user:canary-pass@127.0.0.1:1",
     PATH: `${fakeJournal()}:${process.env.PATH}`,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readProxyRanges } from "../../src/config/proxy-ranges.ts";
+import { readAddress } from "../../src/http/client-address.ts";
 import { findClient } from "../../src/http/proxy.ts";
 
 const usual = readProxyRanges.parse("loopback,private");
@@ -31,16 +32,40 @@ describe("the client's address", () => {
     ],
     ["an IPv6 hop", "::ffff:127.0.0.1", { "X-Forwarded-For": "2001:db8::1" }, "2001:db8::1"],
     [
-      "what Cloudflare says, through a trusted peer",
+      "the client of Cloudflare's tunnel, which sets both",
       "127.0.0.1",
-      { "CF-Connecting-IP": "198.51.100.2" },
+      { "CF-Connecting-IP": "198.51.100.2", "X-Forwarded-For": "6.6.6.6, 198.51.100.2" },
       "198.51.100.2",
     ],
     [
-      "what Cloudflare says rather than a list",
+      "what Cloudflare says, when its server called our proxy, which tells of nobody else",
       "127.0.0.1",
-      { "CF-Connecting-IP": "198.51.100.2", "X-Forwarded-For": "1.1.1.1" },
+      { "CF-Connecting-IP": "198.51.100.2", "X-Forwarded-For": "172.68.1.1" },
       "198.51.100.2",
+    ],
+    [
+      "what Cloudflare says, when our proxy adds its server to a list that may be made up",
+      "10.0.0.1",
+      { "CF-Connecting-IP": "2001:DB8::1", "X-Forwarded-For": "6.6.6.6, 2400:cb00::5" },
+      "2001:db8::1",
+    ],
+    [
+      "Cloudflare's server, when it says nothing that can be read",
+      "127.0.0.1",
+      { "CF-Connecting-IP": "6.6.6.6, 7.7.7.7", "X-Forwarded-For": "172.68.1.1" },
+      "172.68.1.1",
+    ],
+    [
+      "whom our proxy saw, when that one plays Cloudflare",
+      "127.0.0.1",
+      { "CF-Connecting-IP": "6.6.6.6", "X-Forwarded-For": "172.68.1.1, 198.51.100.2" },
+      "198.51.100.2",
+    ],
+    [
+      "the proxy, when it tells of nobody but hands on what a client made up",
+      "127.0.0.1",
+      { "CF-Connecting-IP": "6.6.6.6" },
+      "127.0.0.1",
     ],
     [
       "the peer, when a stranger plays Cloudflare",
@@ -49,8 +74,49 @@ describe("the client's address", () => {
       "203.0.113.9",
     ],
     ["the peer, when the list is empty", "127.0.0.1", { "X-Forwarded-For": " , " }, "127.0.0.1"],
+    [
+      "the proxy, when it did not know who called it",
+      "127.0.0.1",
+      { "X-Forwarded-For": "6.6.6.6, unknown" },
+      "127.0.0.1",
+    ],
+    [
+      "the nearest of a list that never ends",
+      "127.0.0.1",
+      { "X-Forwarded-For": `6.6.6.6${", 10.0.0.9".repeat(500)}` },
+      "10.0.0.9",
+    ],
+    ["nobody, when the socket does not say", "", { "X-Forwarded-For": "6.6.6.6" }, ""],
   ])("is %s", (_what, peer, headers, address) => {
     expect(find(peer, headers as Record<string, string>).address).toBe(address);
+  });
+});
+
+describe("an address", () => {
+  test.each([
+    ["192.0.2.1", "192.0.2.1"],
+    ["192.0.2.1:443", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["[::FFFF:c000:201]:443", "192.0.2.1"],
+    ["2001:DB8:0:0:0:0:0:1", "2001:db8::1"],
+    ["[2001:db8::1]", "2001:db8::1"],
+    ["[2001:db8::1]:65535", "2001:db8::1"],
+    ["fe80::1%eth0", "fe80::1"],
+    ["[fe80::1%25eth0]:80", "fe80::1"],
+    ["192.0.2", null],
+    ["3221225985", null],
+    ["0xc0.0.2.1", null],
+    ["192.0.02.1", null],
+    ["192.0.2.256", null],
+    ["2001:db8::1::2", null],
+    ["[192.0.2.1", null],
+    ["unknown", null],
+    ["_hidden", null],
+    ["", null],
+    ["%", null],
+    [":", null],
+  ])("%p is %p", (spelled, address) => {
+    expect(readAddress(spelled)).toBe(address);
   });
 });
 
@@ -85,6 +151,8 @@ describe("whether the way was encrypted", () => {
     for (const peer of ["192.0.2.15", "2001:db8:1::5", "198.51.100.7", "::ffff:192.0.2.1"]) {
       expect(find(peer, proto("https"), range).secure).toBe(true);
     }
+    expect(find("104.28.0.1", proto("https"), readProxyRanges.parse("cloudflare")).secure).toBe(false);
+    expect(find("104.27.0.1", proto("https"), readProxyRanges.parse("cloudflare")).secure).toBe(true);
     for (const peer of ["192.0.2.16", "2001:db9::", "198.51.100.8", "127.0.0.1", "", "unix"]) {
       expect(find(peer, proto("https"), range).secure).toBe(false);
     }

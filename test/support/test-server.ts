@@ -47,7 +47,9 @@ export interface TestServer {
 /** The device that requests come from when a test does not care. */
 export const anyDevice = "11111111-2222-4333-8444-555555555555";
 
-/** A configuration for tests: plain HTTP on a free local port, open registration, everything logged. */
+const limits = ["AUTH", "SYNC", "LOCATION_BATCH", "PHOTO_UPLOAD", "DEFAULT"];
+
+/** A configuration for tests: plain HTTP on a free local port, open registration, everything logged, no limits. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
   const environment = {
     APP_HOST: "127.0.0.1",
@@ -55,6 +57,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     ALLOW_PLAIN_HTTP: "true",
     REGISTRATION: "open",
     LOG_LEVEL: "trace",
+    GLOBAL_RATE_LIMIT_PER_MINUTE: "0",
+    ...Object.fromEntries(limits.map((name) => [`RATE_LIMIT_${name}`, "0"])),
   };
   const readFile = () => "";
   return Object.freeze({
@@ -90,6 +94,12 @@ async function toAnswer(response: Response): Promise<Answer> {
   };
 }
 
+/** Calls the API of whatever listens at an address. */
+export const requester =
+  (url: string): TestServer["request"] =>
+  async (method, path, options = {}) =>
+    toAnswer(await fetch(toRequest(url, method, path, options)));
+
 /** Starts the server on a fresh database; `stop` drops it again. */
 export async function startTestServer(
   overrides: Partial<Config> = {},
@@ -112,8 +122,7 @@ export async function startTestServer(
     config,
     context,
     logs,
-    request: async (method, path, options = {}) =>
-      toAnswer(await fetch(toRequest(server.url, method, path, options))),
+    request: requester(server.url),
     async stop() {
       await server.stop();
       await context.dispose();
