@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { findUserByEmail, type User } from "../src/accounts/users.ts";
 import type { Context } from "../src/context.ts";
 import { type ImportReport, importAccount } from "../src/exports/import/import-account.ts";
@@ -7,7 +6,7 @@ import { withBackupProgress } from "./backup/progress.ts";
 import { count } from "./progress-bar.ts";
 import { CommandError, type GlobalOptions, withContext } from "./with-context.ts";
 
-interface ImportOptions extends GlobalOptions {
+export interface ImportOptions extends GlobalOptions {
   user: string;
   salvage?: boolean;
   json?: boolean;
@@ -47,8 +46,8 @@ async function findReceiver({ db }: Context, email: string): Promise<User> {
   );
 }
 
-/** `trailglass import --user EMAIL FILE`: brings the file of an export into an empty account. */
-async function importFile(path: string, options: ImportOptions): Promise<void> {
+/** `trailglass import`: brings the file of an export into an empty account, also beside a running server. */
+export async function importFile(path: string, options: ImportOptions): Promise<void> {
   const json = options.json ?? false;
   await withContext(options, async (context) => {
     const { id: userId, email } = await findReceiver(context, options.user.trim());
@@ -57,12 +56,4 @@ async function importFile(path: string, options: ImportOptions): Promise<void> {
     );
     tell(report, email, json);
   });
-}
-
-export function addImport(command: Command): void {
-  command
-    .requiredOption("--user <email>", "the account, which has to be empty: make one with create-user")
-    .option("--salvage", "leave out what is damaged, instead of importing nothing")
-    .option("--json", "print what was imported as JSON")
-    .action((file, _options, self) => importFile(file, self.optsWithGlobals()));
 }

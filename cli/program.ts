@@ -6,7 +6,6 @@ import { disableUser } from "./disable-user.ts";
 import { addConfigCommands } from "./doctor/config-commands.ts";
 import { addCompletions, addDoctor, addMan } from "./doctor/doctor-commands.ts";
 import { addHealthcheck } from "./healthcheck.ts";
-import { addImport } from "./import.ts";
 import { addJobsCommands } from "./jobs/commands.ts";
 import { printLicenses } from "./licenses.ts";
 import { listUsers } from "./list-users.ts";
@@ -92,6 +91,16 @@ program
     await exportAccount(command.optsWithGlobals());
   });
 program
+  .command("import <file>")
+  .description("bring an export in JSON into an empty account; the server may run")
+  .requiredOption("--user <email>", "the account: make it with create-user, and import before phones sign in")
+  .option("--salvage", "leave out what is damaged, instead of importing nothing")
+  .option("--json", "print what was imported as JSON")
+  .action(async (file, _options, command) => {
+    const { importFile } = await import("./import.ts");
+    await importFile(file, command.optsWithGlobals());
+  });
+program
   .command("rotate-keys")
   .description("make a new signing key, on running servers too; nobody is signed out")
   .option("--revoke-all", "end the old keys, every session and all links to pictures at once")
@@ -104,7 +113,6 @@ addBackupCommands(program.command("backup").description("make backups, and look 
 addRestore(
   program.command("restore [id]").description("bring back everything, or one account, from a backup"),
 );
-addImport(program.command("import <file>").description("bring a JSON export into an empty account"));
 addJobsCommands(program.command("jobs").description("look at what the server does by itself, and step in"));
 program
   .command("statistics")
