@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { crc32, deflateRawSync } from "node:zlib";
 import { sql } from "drizzle-orm";
 import { ImportError } from "../../src/exports/import/import-error.ts";
+import { login } from "../accounts/people.ts";
 import {
   keyOf,
   newPicture,
@@ -10,7 +11,7 @@ import {
   startPictureServer,
   upload,
 } from "../storage/picture-server.ts";
-import { type Device, type Json, newDevice } from "../support/sync-client.ts";
+import { Device, type Json, newDevice } from "../support/sync-client.ts";
 import {
   attachment,
   deleted,
@@ -592,6 +593,42 @@ test("an import beside the account that it came from leaves that one alone, and 
     sql`SELECT notes FROM place_visits WHERE user_id = ${account.userId} AND id = 'visit'`,
   );
   expect(row.notes).toBe(awkward);
+});
+
+describe("a profile picture", () => {
+  const avatarOf = async ({ userId }: Empty) => {
+    const [row] = await source.rows<{ key: string }>(
+      sql`SELECT avatar_key AS key FROM users WHERE id = ${userId}`,
+    );
+    const object = await server.context.storage.get(row?.key ?? "");
+    return { key: row?.key, bytes: await new Response(object?.body).bytes() };
+  };
+  const ours = () => new Uint8Array(files.get("profile.jpg") ?? []);
+
+  test("that says more than how it is drawn is made anew", async () => {
+    const said = Buffer.from("http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>");
+    const segment = Buffer.concat([Buffer.from([0xff, 0xe1, 0, said.length + 2]), said]);
+    const withPlace = Buffer.concat([ours().subarray(0, 2), segment, ours().subarray(2)]);
+    const withTail = Buffer.concat([ours(), Buffer.from("<script>")]);
+    for (const bytes of [withPlace, withTail]) {
+      const account = await createAccount(server);
+      await importInto(server, account, await archiveOf({ "profile.jpg": bytes }));
+      const kept = Buffer.from((await avatarOf(account)).bytes).toString("latin1");
+      expect(kept.slice(0, 3)).toBe("\xff\xd8\xff");
+      expect(kept).not.toMatch(/xmpmeta|script/);
+    }
+  });
+
+  test("of the account's own stays", async () => {
+    const account = await createAccount(server);
+    const device = new Device(server, await login(server, account));
+    const key = await setAvatar(device);
+    await importInto(server, account, await archiveOf({}));
+    expect((await avatarOf(account)).key).toBe(key);
+    expect(await source.rows(sql`SELECT key FROM unreferenced_objects WHERE key LIKE 'avatars/%'`)).toEqual(
+      [],
+    );
+  });
 });
 
 describe("what is salvaged", () => {

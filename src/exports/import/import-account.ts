@@ -114,7 +114,7 @@ class Importing {
   async #transfer(tx: Transaction): Promise<ImportReport> {
     // The storage may be slow, and so may the disk.
     await tx.execute(sql`SELECT set_config('statement_timeout', '0', true),
-      set_config('idle_in_transaction_session_timeout', '0', true), set_config('DateStyle', 'ISO, YMD', true)`);
+      set_config('idle_in_transaction_session_timeout', '0', true)`);
     const { archive, manifest, order } = this;
     const { registry } = this.parts;
     const problems = this.#problems;
