@@ -377,12 +377,12 @@ describe("lists and pictures that are not whole", () => {
     [
       "objects within objects without end",
       () => ({ "trips.json": `[{"id":${"[".repeat(200_000)}${"]".repeat(200_000)}}]` }),
-      "trips.json, row 1",
+      "trips.json, row 1: has more than 1000 parts",
     ],
     [
       "a row of endless length",
-      () => ({ "trips.json": `[{"id":"${"x".repeat(17 * 1024 * 1024)}"}]` }),
-      "is longer than 16 MB",
+      () => ({ "trips.json": `[{"id":"${"x".repeat(9 * 1024 * 1024)}"}]` }),
+      "is longer than 8 MB",
     ],
     ["a picture that is missing", () => ({ [picture]: null }), "is missing"],
     ["a picture with other bytes", () => ({ [picture]: newPicture() }), "holds other bytes"],
@@ -442,6 +442,11 @@ describe("files that are no export", () => {
           delete json.files;
         }),
       "export.json: files",
+    ],
+    [
+      "a manifest of very many things",
+      () => ({ "export.json": `{"pictures":[${"{},".repeat(600_000)}{}]}` }),
+      "export.json lists more than an archive can hold",
     ],
     [
       "a manifest from the end of all numbers",
@@ -522,6 +527,11 @@ describe("zip files that were made to do harm", () => {
   test("names that lead out of it", async () => {
     for (const name of ["../../evil", "/etc/evil", "C:/evil"])
       expect(await refusalOf(await raw({}, [{ name, ...hello }]))).toContain("is no whole zip file");
+  });
+
+  test("a name without an end", async () => {
+    const message = await refusalOf(await raw({}, [{ name: "x".repeat(5000), ...hello }]));
+    expect(message).toContain("longer than 1000 characters");
   });
 
   test("one name twice", async () => {

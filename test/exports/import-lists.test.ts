@@ -32,7 +32,7 @@ describe("lists of objects", () => {
           expect(await read(text, size + 1)).toEqual(JSON.parse(JSON.stringify(list)));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

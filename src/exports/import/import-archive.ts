@@ -6,8 +6,9 @@ import { Garbage } from "../../garbage.ts";
 import { codeOf } from "../../storage/disk-errors.ts";
 import { ImportError, printable } from "./import-error.ts";
 
-/** Files in an archive at most. Each takes a few hundred bytes of memory while it is read. */
-const mostEntries = 1_000_000;
+/** Files in an archive at most, and characters of a name. Each file takes a few hundred bytes of memory. */
+export const mostEntries = 250_000;
+const longestName = 1000;
 
 /**
  * How much larger than the archive its lists, and its pictures, may be together. Rows of one account are much alike and shrink
@@ -18,7 +19,7 @@ const largestExpansion = { text: 100, pictures: 4 } as const;
 const harmlessBytes = 256 * 1024 * 1024;
 
 /** Bytes of a file that is read as a whole. A picture takes 150 of them in `export.json`. */
-const longestText = 64 * 1024 * 1024;
+const longestText = 48 * 1024 * 1024;
 
 /** A file of the archive cannot be read to its end, or is not what was written. */
 export class DamagedEntry extends Error {}
@@ -60,6 +61,11 @@ async function listEntries(zip: ZipFile, path: string): Promise<Map<string, Entr
   const entries = new Map<string, Entry>();
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName.endsWith("/")) continue;
+    if (entry.fileName.length > longestName)
+      throw new ImportError(
+        "refused",
+        `${path} holds a file whose name is longer than ${longestName} characters`,
+      );
     if (entries.has(entry.fileName))
       throw new ImportError("refused", `${path} holds ${printable(entry.fileName)} twice`);
     entries.set(entry.fileName, lean(entry));

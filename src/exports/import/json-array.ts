@@ -16,6 +16,9 @@ const isSpace = (byte: number) => byte === 32 || byte === 10 || byte === 13 || b
 /** Of a byte order mark in UTF-8, with which some editors begin a file. */
 const isOfMark = (byte: number) => byte === 0xef || byte === 0xbb || byte === 0xbf;
 
+/** Objects and lists within an object at most: as values they take many times the room that they take as text. */
+const mostParts = 1000;
+
 /** What may come next; `end` is that of the object under way. */
 type Expected = "list" | "first" | "object" | "end" | "separator" | "nothing";
 
@@ -28,6 +31,7 @@ class Cutter {
   /** Of the object under way, what came with earlier pieces. */
   #begun: Uint8Array[] = [];
   #begunBytes = 0;
+  #parts = 0;
   #row = 0;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -64,6 +68,7 @@ class Cutter {
       if (byte === objectBegins && (this.#expected === "first" || this.#expected === "object")) {
         this.#begun = [];
         this.#begunBytes = 0;
+        this.#parts = 0;
         this.#expected = "end";
         return at;
       }
@@ -88,6 +93,7 @@ class Cutter {
     let depth = this.#depth;
     let inString = this.#inString;
     let escaped = this.#escaped;
+    let parts = this.#parts;
     let at = start;
     for (let isOpen = true; isOpen && at < piece.length; at++) {
       const byte = piece[at] as number;
@@ -96,12 +102,15 @@ class Cutter {
         else if (byte === backslash) escaped = true;
         else if (byte === quote) inString = false;
       } else if (byte === quote) inString = true;
-      else if (byte === objectBegins || byte === listBegins) depth++;
-      else if (byte === objectEnds || byte === listEnds) isOpen = --depth > 0;
+      else if (byte === objectBegins || byte === listBegins) {
+        depth++;
+        parts++;
+      } else if (byte === objectEnds || byte === listEnds) isOpen = --depth > 0;
     }
     this.#depth = depth;
     this.#inString = inString;
     this.#escaped = escaped;
+    this.#parts = parts;
     return at;
   }
 
@@ -110,6 +119,7 @@ class Cutter {
     this.#begunBytes += part.length;
     if (this.#begunBytes > this.longest)
       throw this.#malformed(`is longer than ${this.longest / 1024 / 1024} MB`);
+    if (this.#parts > mostParts) throw this.#malformed(`has more than ${mostParts} parts`);
   }
 
   #finish(): string {

@@ -3,7 +3,7 @@ import { largestLift } from "../../sync/schemas.ts";
 import { jsonFileName } from "../json/files.ts";
 import { type ExportManifest, formatVersion, manifestSchema } from "../json/manifest-schema.ts";
 import { datasets } from "../sources.ts";
-import { DamagedEntry, type ImportArchive } from "./import-archive.ts";
+import { DamagedEntry, type ImportArchive, mostEntries } from "./import-archive.ts";
 import { ImportError } from "./import-error.ts";
 
 /** What says what an archive is, and so has to be there and whole. */
@@ -11,6 +11,16 @@ export const manifestName = "export.json";
 
 /** What every version of the format has. */
 const anyVersion = z.object({ format: z.literal("trailglass"), formatVersion: z.number() });
+
+/** A picture is listed once, or twice when it is not as it was stored. */
+const mostObjects = 2 * mostEntries + 100;
+
+/** At most; what stands in texts is counted as well. As values, objects take many times the room that they take as text. */
+function countObjects(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === 0x7b || byte === 0x5b) count++;
+  return count;
+}
 
 const foreign = (path: string) =>
   new ImportError(
@@ -22,6 +32,7 @@ async function readJson(archive: ImportArchive): Promise<unknown> {
   if (!archive.has(manifestName)) throw foreign(archive.path);
   try {
     const bytes = await archive.bytes(manifestName);
+    if (countObjects(bytes) > mostObjects) throw new DamagedEntry("lists more than an archive can hold");
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     const why = cause instanceof DamagedEntry ? cause.message : "is no JSON";

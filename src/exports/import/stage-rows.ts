@@ -19,7 +19,7 @@ import type { Problems } from "./problems.ts";
 import type { Shelf } from "./shelf.ts";
 
 /** Bytes of a row at most. The longest that a server can write are conflicts about trips with tens of thousands of ids. */
-const longestRow = 16 * 1024 * 1024;
+const longestRow = 8 * 1024 * 1024;
 
 export type Shelves = Readonly<Record<Dataset, Shelf>>;
 
