@@ -22,7 +22,7 @@ import {
   trip,
   visit,
 } from "../support/sync-entities.ts";
-import { type Files, readJson } from "./archives.ts";
+import { exportBytes, type Files, orderOf, readJson } from "./archives.ts";
 import {
   createAccount,
   type Empty,
@@ -696,6 +696,15 @@ test("a part of an account, and one without pictures, say so", async () => {
     await archiveOf(inManifest((json) => Object.assign(json, { range }))),
   );
   expect(partial.range).toEqual(range);
+  const { bytes } = await exportBytes(
+    server,
+    orderOf(source, { range: { start: minute(1), end: minute(10) } }),
+  );
+  const inRange = await createAccount(server);
+  const report = await importInto(server, inRange, await folder.write(bytes));
+  expect(report).toMatchObject({ range: { start: minute(1), end: minute(10) }, leftOut: 0, pictures: 1 });
+  const rows = await everythingOf(server.context.db, inRange.userId);
+  expect(rows.location_samples?.map(({ id }) => id)).toEqual(["there"]);
   const bare = await createAccount(server);
   const photos = first(
     (row: Json) => ({ file: { ...row.file, path: null } }),

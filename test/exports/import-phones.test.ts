@@ -96,6 +96,52 @@ describe.each([null, "a household's secret"])("a journal at rest (passphrase %p)
   });
 });
 
+test("phones that quarrel, lag behind and hold what was never sent go on as if nothing had happened", async () => {
+  const household = new Household(server.url);
+  const random = new SeededRandom(seed + 1);
+  await household.add({ name: "Ada's" });
+  await household.add({ name: "Bob's", newClient: true, decide: () => "later" });
+  await household.add({ name: "Cid's", decide: () => "let-go" });
+  const journals = household.phones.map((phone) => new RandomJournal(phone, random.fork()));
+  const live = async (rounds: number) => {
+    for (let round = 0; round < rounds; round++)
+      for (const journal of journals) {
+        for (let step = 0; step < 6; step++) journal.step();
+        if (random.chance(0.6)) await journal.phone.sync();
+      }
+  };
+  await live(10);
+  await moveTo(household, await exportOf(household));
+  await live(6);
+  await household.settle(() => "keep-mine");
+  expect(await household.divergences()).toEqual([]);
+});
+
+describe("conflicts", () => {
+  test("that were open or owed when the account was exported are settled after the import", async () => {
+    const household = new Household(server.url);
+    const ada = await household.add({ name: "Ada's" });
+    const bob = await household.add({ name: "Bob's", decide: () => "later" });
+    const cid = await household.add({ name: "Cid's", decide: () => "let-go" });
+    for (const id of ["open", "owed"]) ada.upsert("placeVisits", someVisit(id, "first"));
+    await syncAll(household);
+    for (const id of ["open", "owed"]) ada.edit("placeVisits", id, { notes: "Ada's" });
+    await ada.syncUntilQuiet();
+    bob.edit("placeVisits", "open", { notes: "Bob's" });
+    cid.edit("placeVisits", "owed", { notes: "Cid's" });
+    await bob.sync();
+    await cid.sync();
+    expect(await ada.keptConflicts("open")).toHaveLength(2);
+    await moveTo(household, await exportOf(household));
+    expect(await ada.keptConflicts("open")).toHaveLength(2);
+    bob.person.decide = () => "keep-mine";
+    await household.settle(() => "keep-mine");
+    expect(await household.divergences()).toEqual([]);
+    expect([notesOf(ada, "open"), notesOf(cid, "owed")]).toEqual(["Bob's", "Ada's"]);
+    expect(await ada.keptConflicts("open")).toEqual([]);
+  });
+});
+
 describe("edits since the export", () => {
   let household: Household;
   beforeAll(async () => {
