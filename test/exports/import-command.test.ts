@@ -133,6 +133,36 @@ test("killed before the end it changes nothing, and the books have its pictures"
   expect((await runImport(server, account.email, path)).code).toBe(0);
 });
 
+test("a database that goes away changes nothing", async () => {
+  const letGo = await hold();
+  const importing = runImport(server, account.email, path);
+  await until(somebodyWaits);
+  await client.sql`
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+  expect(await importing).toMatchObject({ code: 69, err: expect.stringContaining("The database went away") });
+  await letGo();
+  expect(Object.values(await everythingOf(server.context.db, account.userId)).flat()).toEqual([]);
+  expect(await client.sql`SELECT FROM unreferenced_objects WHERE owner_id IS NULL`).toHaveLength(0);
+});
+
+test("a database user who may not make temporary tables is told what is needed", async () => {
+  const database = new URL(server.databaseUrl).pathname.slice(1);
+  const role = `narrow_${crypto.randomUUID().slice(0, 8)}`;
+  await client.sql.unsafe(`REVOKE TEMPORARY ON DATABASE ${database} FROM PUBLIC; CREATE ROLE ${role} LOGIN PASSWORD 'p';
+    GRANT pg_read_all_data, pg_write_all_data TO ${role}`);
+  try {
+    const url = new URL(server.databaseUrl);
+    url.username = role;
+    url.password = "p";
+    const outcome = await server.run(["import", "--user", account.email, path], { DATABASE_URL: url.href });
+    expect([outcome.code, outcome.err]).toEqual([1, expect.stringContaining("GRANT TEMPORARY")]);
+  } finally {
+    await client.sql.unsafe(
+      `GRANT TEMPORARY ON DATABASE ${database} TO PUBLIC; DROP OWNED BY ${role}; DROP ROLE ${role}`,
+    );
+  }
+});
+
 test("a phone that has signed in already stays signed in", async () => {
   const early = new Device(server, await login(server, account, source.id));
   await early.sync();

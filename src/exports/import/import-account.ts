@@ -1,6 +1,5 @@
 import { getTableName, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../../database/client.ts";
-import { codeOf } from "../../database/sqlstate.ts";
 import type { Previews } from "../../photos/previews/previews.ts";
 import type { Spool } from "../../photos/spool.ts";
 import { destroy } from "../../storage/references.ts";
@@ -11,9 +10,9 @@ import type { ExportProgress } from "../progress.ts";
 import { bringAvatar } from "./bring-avatar.ts";
 import { bringPictures } from "./bring-pictures.ts";
 import { checkTogether } from "./cross-checks.ts";
+import { taken } from "./database-refusals.ts";
 import { type Importer, readVersion, requireUnused } from "./empty-account.ts";
 import { ImportArchive } from "./import-archive.ts";
-import { ImportError } from "./import-error.ts";
 import { land } from "./land.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { manifestName, readImportManifest } from "./read-manifest.ts";
@@ -47,28 +46,6 @@ export interface ImportReport {
   /** What was left out: how much, and the first of it. */
   readonly leftOut: number;
   readonly problems: readonly Problem[];
-}
-
-/** Data exceptions (class 22), integrity constraint violations (23), and a program's limits (54). Source: PostgreSQL, appendix A. */
-const unfit = /^(22|23|54)/;
-/** insufficient_privilege: there is nothing else here that needs one. */
-const forbidden = "42501";
-
-/** @throws ImportError for rows that the database does not take, though nothing was found wrong with them */
-async function taken<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    const code = codeOf(cause) ?? "";
-    if (code === forbidden)
-      throw new ImportError(
-        "refused",
-        "The database user may not make temporary tables, which an import needs: GRANT TEMPORARY ON DATABASE to it",
-        { cause },
-      );
-    if (!unfit.test(code)) throw cause;
-    throw new ImportError("damaged", `The rows of the file do not fit together (${code})`, { cause });
-  }
 }
 
 async function countWithout(tx: Transaction, { missing }: ExportManifest): Promise<number> {
@@ -162,14 +139,15 @@ async function analyze({ db, registry }: ImportParts): Promise<void> {
  * Brings the file of an export into an account that is empty, as a restore brings back an account from a backup: with the
  * ids, versions and times that everything had, under a counter above all of these and another epoch (sync.md, Restore).
  * The file is believed in nothing. The server may run.
- * @throws ImportError, StorageAwayError, the progress' own error; nothing is changed then
+ * @throws ImportError, StorageAwayError, DatabaseUnavailableError, the progress' own error; nothing is changed then
  */
 export async function importAccount(parts: ImportParts, order: ImportOrder): Promise<ImportReport> {
   const archive = await ImportArchive.open(order.path, manifestName);
   try {
     const manifest = await readImportManifest(archive);
     const report = await new Importing(parts, order, archive, manifest).run();
-    await analyze(parts);
+    // Everything is there by now; Postgres finds out by itself, too, if later.
+    await analyze(parts).catch(() => {});
     return report;
   } finally {
     archive.close();
