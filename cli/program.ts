@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { addBackupCommands, addRestore } from "./backup/commands.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
@@ -6,6 +6,7 @@ import { disableUser } from "./disable-user.ts";
 import { addConfigCommands } from "./doctor/config-commands.ts";
 import { addCompletions, addDoctor, addMan } from "./doctor/doctor-commands.ts";
 import { addHealthcheck } from "./healthcheck.ts";
+import { invite } from "./invite.ts";
 import { addJobsCommands } from "./jobs/commands.ts";
 import { printLicenses } from "./licenses.ts";
 import { listUsers } from "./list-users.ts";
@@ -26,6 +27,11 @@ const program = new Command("trailglass")
   .option("--config <file>", "env file to read settings from")
   .showHelpAfterError("(trailglass --help lists the commands)")
   .exitOverride();
+
+function upTo90(text: string): number {
+  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 90) return Number(text);
+  throw new InvalidArgumentError("It has to be a number of days from 1 to 90.");
+}
 
 /** Options of a command together with those that every command has. */
 const all = (command: Command) => command.optsWithGlobals();
@@ -55,6 +61,14 @@ program
   .addOption(passwordFromStdin)
   .addOption(generatedPassword)
   .action((email, _options, command) => createUser(email, all(command)));
+program
+  .command("invite <email>")
+  .description(
+    "invite somebody to make an account: by mail, or with a link to hand on where no mail is set up",
+  )
+  .option("--days <days>", "for how long", upTo90, 7)
+  .option("--print", "print the link in any case")
+  .action((email, _options, command) => invite(email, all(command)));
 program
   .command("list-users")
   .description("list all accounts")
@@ -103,7 +117,7 @@ program
 program
   .command("rotate-keys")
   .description("make a new signing key, on running servers too; nobody is signed out")
-  .option("--revoke-all", "end the old keys, every session and all links to pictures at once")
+  .option("--revoke-all", "end the old keys, every session and all links at once")
   .option("--yes", "do not ask")
   .action((_options, command) => rotateKeys(all(command)));
 addStorageCommands(

@@ -15,7 +15,7 @@ async function confirmRevocation(): Promise<void> {
     );
   }
   const { confirm } = await import("@clack/prompts");
-  const message = "Sign every device out and end all links to pictures?";
+  const message = "Sign every device out, and end all links to pictures and in mails?";
   // Whoever leaves the question unanswered has not agreed either.
   if ((await confirm({ message, initialValue: false })) !== true)
     throw new CommandError("Nothing was changed.");
@@ -25,7 +25,7 @@ async function revokeAll(options: RotateKeysOptions): Promise<void> {
   if (!options.yes) await confirmRevocation();
   const devices = await withContext(options, ({ db, config }) => revokeSigningKeys(db, config));
   console.log(
-    "A new signing key is in force, and the old ones have ended. Links to pictures made before, too.",
+    "A new signing key is in force, and the old ones have ended. So have links to pictures and those in mails.",
   );
   console.log(`Signed out: ${devices} ${devices === 1 ? "device" : "devices"}. Passwords are as they were.`);
 }

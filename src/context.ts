@@ -1,7 +1,10 @@
 import { migrations } from "../migrations/index.ts";
+import { Access } from "./access/access.ts";
+import type { AccessNetwork } from "./access/team-keys.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { KeyNews } from "./accounts/key-news.ts";
 import { KeyRing } from "./accounts/key-ring.ts";
+import { AccountMailDesk } from "./accounts/mail-desk.ts";
 import { argon2Hasher, type PasswordHasher } from "./accounts/password-hasher.ts";
 import { PasswordReset } from "./accounts/password-reset.ts";
 import { Passwords } from "./accounts/passwords.ts";
@@ -14,10 +17,10 @@ import type { Config } from "./config/config.ts";
 import type { Database, DatabaseClient } from "./database/client.ts";
 import { migrate, requireCurrentSchema } from "./database/migrator.ts";
 import { openDatabase } from "./database/open.ts";
-import type { PasswordResetMailer } from "./email/log-mailer.ts";
 import { createMailer } from "./email/mailer.ts";
+import type { Mailer } from "./email/outgoing-mail.ts";
 import { Exports } from "./exports/exports.ts";
-import type { BackupLookout } from "./health/health.ts";
+import type { BackupLookout, HealthReporter } from "./health/health.ts";
 import { PublicAddress } from "./http/public-address.ts";
 import { RequestStates } from "./http/request-state.ts";
 import type { JobKind } from "./jobs/job.ts";
@@ -27,10 +30,13 @@ import { createResources, type Resources } from "./journal/resources.ts";
 import { StatisticsReader } from "./journal/statistics.ts";
 import { Limits } from "./limits/limits.ts";
 import { createLog, type Log } from "./log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { createHealth, createMetrics, feedMetrics } from "./observation.ts";
 import { createPhotos, type Photos } from "./photos/photos.ts";
 import { PictureLinks } from "./photos/picture-links.ts";
 import { presentPhoto } from "./photos/shown-photo.ts";
 import type { Sweeper } from "./photos/sweeper.ts";
+import { observeStorage } from "./storage/observed-storage.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { limitsSecret, linksSecret, loadSecret } from "./storage/server-secret.ts";
 import { SignedUrls } from "./storage/signed-urls.ts";
@@ -62,6 +68,14 @@ export interface Context extends Photos {
   readonly exports: Exports;
   /** How it stands with the backups. */
   readonly backups: BackupLookout;
+  /** How it stands with everything. */
+  readonly health: HealthReporter;
+  /** Who may see metrics and the description of the API. */
+  readonly access: Access;
+  /** What Prometheus is told; null unless it is switched on. */
+  readonly metrics: Metrics | null;
+  /** Told of every request that was answered. */
+  readonly onAnswered: Metrics["onAnswered"] | undefined;
   /** All that is done outside of requests. */
   readonly work: readonly JobKind[];
   /** Does it, once it is told to start. */
@@ -84,9 +98,11 @@ export interface Overrides {
   /** Changed keys are learnt of as soon as they change; else within a minute. */
   readonly listens?: boolean;
   readonly hasher?: PasswordHasher;
-  readonly mailer?: PasswordResetMailer;
+  readonly mailer?: Mailer;
   /** An open storage; whoever brings it closes it. */
   readonly storage?: ObjectStorage;
+  /** Where Cloudflare Access is, when not where it says itself. */
+  readonly accessNetwork?: AccessNetwork;
 }
 
 function failLoudly(error: Error): never {
@@ -116,19 +132,19 @@ function createAccounts(config: Config, db: Database, log: Log, overrides: Overr
     load: () => loadSigningKeys(db, { jwtSecret, accessTokenSeconds }),
   });
   const sessions = new Sessions({ db, log, keys, accessTokenSeconds, refreshTokenSeconds });
-  const mailer = overrides.mailer ?? createMailer(config, log);
   return {
     keys,
     sessions,
     registration: new Registration({ db, passwords, sessions, policy: config.registration }),
     accounts: new Accounts({ db, passwords, sessions, erased: () => sweeper.afterErasure() }),
-    passwordReset: new PasswordReset({ db, log, passwords, mailer }),
+    passwordReset: new PasswordReset({ db, log, passwords }),
   };
 }
 
 /** Where pictures lie, and the links to them. */
-async function createStorage(config: Config, db: Database, overrides: Overrides) {
-  const storage = overrides.storage ?? (await openStorage(config, db));
+async function createStorage(config: Config, db: Database, metrics: Metrics | null, overrides: Overrides) {
+  const opened = overrides.storage ?? (await openStorage(config, db));
+  const storage = metrics ? observeStorage(opened, metrics.storageFailed) : opened;
   const address = new PublicAddress(config.publicUrl);
   // Whoever leaves the schema alone may meet one without secrets, and hands out no links.
   const secret =
@@ -173,11 +189,13 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   if (!overrides.database) open.defer(() => database.close());
   const { db } = database;
   await prepareSchema(db, log, overrides.schema ?? (config.autoMigrate ? "migrate" : "require"));
-  const { storage, address, signedUrls } = await createStorage(config, db, overrides);
+  const metrics = await createMetrics(config);
+  open.defer(() => metrics?.stop());
+  const { storage, address, signedUrls } = await createStorage(config, db, metrics, overrides);
   if (!overrides.storage) open.defer(() => storage.close());
   const links = new PictureLinks(storage, signedUrls);
   const registry = createRegistry((photo) => presentPhoto(links, photo));
-  const accountQueue = new AccountQueue(db);
+  const accountQueue = new AccountQueue(db, metrics?.sync);
   const parts = { config, log, db, storage, signedUrls, links, accountQueue, registry };
   const photos = createPhotos(parts);
   open.defer(() => photos.previews.settle());
@@ -189,8 +207,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     const news = hearOfKeys({ database, log, signedUrls, keys: people.keys });
     open.defer(() => news.stop());
   }
-  const work = createWork({ ...parts, ...photos });
-  const worker = new JobWorker({ db, log, kinds: work, database: overrides.listens ? database : undefined });
+  const backups = new BackupWatch(backupDir(config));
+  const health = createHealth({ ...parts, backups });
+  if (metrics) feedMetrics(metrics, health, { ...parts, backups });
+  const mailer = overrides.mailer ?? createMailer(config, log);
+  const desk = new AccountMailDesk(db, config.adminEmail);
+  const work = createWork({ ...parts, ...photos, backups, mailer, desk });
+  const listened = overrides.listens ? database : undefined;
+  const worker = new JobWorker({ db, log, kinds: work, database: listened, onEnd: metrics?.jobEnded });
   // The first to go: what it does needs all the rest.
   open.defer(() => worker.stop());
   const opened = open.move();
@@ -206,7 +230,11 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     resources: createResources(accountQueue, registry),
     statistics: new StatisticsReader(db),
     exports: new Exports(parts),
-    backups: new BackupWatch(backupDir(config)),
+    backups,
+    health,
+    metrics,
+    onAnswered: metrics?.onAnswered,
+    access: new Access(config, log, overrides.accessNetwork),
     dispose: () => opened.disposeAsync(),
   };
 }

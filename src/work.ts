@@ -1,9 +1,16 @@
 import { deleteExpiredTokens } from "./accounts/expired-tokens.ts";
+import { mailBackupFailure } from "./backup/failure-mail.ts";
+import { backupDir } from "./backup/places.ts";
 import type { Config } from "./config/config.ts";
 import type { Database } from "./database/client.ts";
+import { type MailDesk, mailJob } from "./email/mail-job.ts";
+import type { Mailer } from "./email/outgoing-mail.ts";
 import { defineExportJob } from "./exports/export-job.ts";
 import { expireExports } from "./exports/export-rows.ts";
 import { takeStatistics } from "./health/daily-statistics.ts";
+import { readDisks } from "./health/disk.ts";
+import { warnOfFullDisks } from "./health/disk-warning.ts";
+import type { BackupLookout } from "./health/health.ts";
 import { defineJob, type JobKind } from "./jobs/job.ts";
 import { forgetOldJobs } from "./jobs/queue.ts";
 import type { Log } from "./log.ts";
@@ -22,6 +29,9 @@ export interface WorkParts {
   readonly previews: Previews;
   readonly sweeper: Sweeper;
   readonly registry: Registry;
+  readonly backups: BackupLookout;
+  readonly mailer: Mailer;
+  readonly desk: MailDesk;
 }
 
 /** Everything that the server does outside of requests, by itself (`at`) or when it is asked to, one line each. */
@@ -36,14 +46,36 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
     defineJob("clear-jobs", { at: "50 4 * * *", run: () => forgetOldJobs(db) }),
     defineJob("statistics", { at: "55 23 * * *", run: () => takeStatistics(db) }),
-    // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
-    defineJob("backup", { at: config.backupSchedule, attempts: 3, pause: 600, run: () => backUp(parts) }),
+    backupJob(parts),
+    defineJob("watch-disk", { at: "7 * * * *", run: () => watchDisks(parts) }),
+    mailJob({ desk: parts.desk, mailer: parts.mailer, publicUrl: config.publicUrl }),
   ];
 }
 
 async function clearExports({ db, sweeper }: WorkParts): Promise<void> {
   await expireExports(db);
   await sweeper.deleteDue();
+}
+
+async function watchDisks({ config, db }: WorkParts): Promise<void> {
+  const folders = [
+    { name: "DATA_DIR", path: config.dataDir },
+    { name: "BACKUP_DIR", path: backupDir(config) },
+  ] as const;
+  await warnOfFullDisks(db, await readDisks(folders));
+}
+
+function backupJob(parts: WorkParts): JobKind {
+  return defineJob("backup", {
+    at: parts.config.backupSchedule,
+    // Ten minutes, then twenty: whatever keeps a disk or a bucket away at night is often over by then.
+    attempts: 3,
+    pause: 600,
+    run: () => backUp(parts),
+    givenUp: async (tx, _job, problem) => {
+      if (problem !== null) await mailBackupFailure(tx, parts.backups, problem);
+    },
+  });
 }
 
 async function backUp(parts: WorkParts): Promise<void> {

@@ -44,11 +44,11 @@ const uses = (pattern: RegExp, among = sources) =>
 const floors: readonly [name: string, RegExp][] = [
   ["commands", /^cli\//],
   ["app", /^src\/app\.ts$/],
-  ["routes", /^src\/.*(^|[-/])routes\.ts$/],
+  ["routes", /^src\/(api\/.*|.*(^|[-/])routes\.ts|(?!images\/).*-description\.ts)$/],
   ["guards", /^src\/http\/guards\.ts$/],
   ["doctor", /^src\/doctor\//],
   ["context", /^src\/context\.ts$/],
-  ["work", /^src\/work\.ts$/],
+  ["work", /^src\/(work|observation)\.ts$/],
   ["backup", /^src\/backup\//],
   ["exports", /^src\/exports\//],
   ["photos", /^src\/photos\//],
@@ -63,7 +63,7 @@ const floors: readonly [name: string, RegExp][] = [
   ["database", /^src\/database\//],
   [
     "ground",
-    /^(src\/(config\/.*|enclosed\.ts|errors\.ts|garbage\.ts|log\.ts|version\.ts)|migrations\/.*|package\.json)$/,
+    /^(src\/(config\/.*|amounts\.ts|enclosed\.ts|errors\.ts|garbage\.ts|log\.ts|question\.ts|version\.ts)|migrations\/.*|package\.json)$/,
   ],
 ];
 const floorOf = (path: string) => floors.findIndex(([, pattern]) => pattern.test(path));

@@ -12,6 +12,7 @@ const commands = [
   "setup",
   "migrate",
   "create-user",
+  "invite",
   "list-users",
   "reset-password",
   "disable-user",

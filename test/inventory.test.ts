@@ -11,6 +11,10 @@ const publicRoutes = [
   "GET /api/v1/health",
   "GET /api/v1/health/live",
   "GET /api/v1/health/ready",
+  "GET /openapi.json",
+  "GET /api/v1/openapi.json",
+  "GET /docs",
+  "GET /docs/:file",
   "POST /api/v1/auth/register",
   "POST /api/v1/auth/login",
   "POST /api/v1/auth/refresh",
@@ -18,8 +22,14 @@ const publicRoutes = [
   "POST /api/v1/auth/reset-password",
 ];
 
+/** Pages that mails lead to: the token of the mail is what opens them, and without one they ask for it. */
+const pages = ["GET /reset-password", "POST /reset-password", "GET /invite", "POST /invite"];
+
 /** What is opened by a signed link alone: neither tokens nor device headers mean anything there. */
 const signedRoutes = ["ALL /storage/*"];
+
+/** What is for those who look after the server: a person's session means nothing there. */
+const caretakersRoutes = ["GET /metrics"];
 
 interface Route {
   readonly method: string;
@@ -27,15 +37,22 @@ interface Route {
   readonly path: string;
 }
 
-const server: TestServer = await startTestServer({}, { hasher: instantHasher });
+const server: TestServer = await startTestServer(
+  { metricsEnabled: true, metricsToken: "of-those-who-look-after-it" },
+  { hasher: instantHasher },
+);
 afterAll(() => server.stop());
 
 const nameOf = ({ method, path }: Route) => `${method} ${path.replace(/(?<=.)\/$/, "")}`;
 const routes: Route[] = createApp(server.context).routes.map(({ method, path }) => ({ method, path }));
 const isPublic = (route: Route) => publicRoutes.includes(nameOf(route));
+const isPage = (route: Route) => pages.includes(nameOf(route));
 const named = (list: Route[]) => list.map((route) => [nameOf(route), route] as const);
 const isSigned = (route: Route) => signedRoutes.includes(nameOf(route));
-const closed = routes.filter((route) => !isPublic(route) && !isSigned(route));
+const isCaretakers = (route: Route) => caretakersRoutes.includes(nameOf(route));
+const closed = routes.filter(
+  (route) => !isPublic(route) && !isPage(route) && !isSigned(route) && !isCaretakers(route),
+);
 
 /** Ids of one account's things, by the word that stands before them in a path. */
 type Ids = Record<
@@ -145,6 +162,7 @@ function fill({ path }: Route, ids: Ids): string {
   const parts = path.split("/");
   const filled = parts.map((part, index) => {
     if (!part.startsWith(":")) return part;
+    if (part === ":file") return "start.js";
     const id = part === ":date" ? "2025-11-17" : ids[parts[index - 1] as keyof Ids];
     if (!id) throw new Error(`this test does not know what ${part} is in ${path}`);
     return id;
@@ -209,7 +227,7 @@ describe("the list of routes", () => {
   test("is the app's own, and holds what the contract has", () => {
     const names = routes.map(nameOf);
     expect(names.length).toBeGreaterThan(40);
-    for (const name of publicRoutes) expect(names).toContain(name);
+    for (const name of [...publicRoutes, ...pages, ...caretakersRoutes]) expect(names).toContain(name);
   });
 
   test("holds no route that writes without a body known here", () => {
@@ -231,6 +249,18 @@ describe("without a token", () => {
   });
 });
 
+describe("a page", () => {
+  test.each(named(routes.filter(isPage)))(
+    "%s asks for no token of a device",
+    async (_name, { method, path }) => {
+      const form = { ...(method === "POST" && { body: new URLSearchParams({ token: "made up" }) }) };
+      const answer = await fetch(server.url + path, { method, ...form });
+      expect(answer.headers.get("content-type")).toStartWith("text/html");
+      expect(method === "GET" ? [200] : [400, 403]).toContain(answer.status);
+    },
+  );
+});
+
 describe("without a signature", () => {
   test.each(["GET", "HEAD", "PUT"])("%s of a stored object is 403", async (method) => {
     const { key } =
@@ -244,8 +274,23 @@ describe("without a signature", () => {
   });
 });
 
+describe("without being let in to look after the server", () => {
+  test.each(named(routes.filter(isCaretakers)))(
+    "%s is refused, also to who is signed in",
+    async (_name, { path }) => {
+      expect(await (await fetch(`${server.url}${path}`)).json()).toMatchObject({ error: "UNAUTHORIZED" });
+      const headers = { Authorization: `Bearer ${ada.accessToken}`, "X-Device-ID": ada.deviceId };
+      expect(await (await fetch(`${server.url}${path}`, { headers })).json()).toMatchObject({
+        error: "FORBIDDEN",
+      });
+    },
+  );
+});
+
 describe("without device headers", () => {
-  const guarded = routes.filter(({ path }) => path.startsWith("/api/") && !path.includes("/health"));
+  const guarded = routes.filter(
+    ({ path }) => path.startsWith("/api/") && !/\/(health|openapi\.json)/.test(path),
+  );
   test.each(named(guarded))("%s is 400, and names the header", async (_name, route) => {
     const answer = await call(route, hers, { token: ada.accessToken, deviceId: null });
     expect([answer.status, answer.json?.details?.header]).toEqual([400, "X-Device-ID"]);

@@ -1,6 +1,6 @@
+import { longFor } from "../../src/amounts.ts";
 import { type ListedBackup, listBackups } from "../../src/backup/listing.ts";
 import { openPlaceOf, type PlaceWish } from "../../src/backup/places.ts";
-import { longFor } from "../../src/doctor/amounts.ts";
 import { loadConfig } from "../environment.ts";
 import { count, inWords } from "../progress-bar.ts";
 import type { GlobalOptions } from "../with-context.ts";

@@ -34,7 +34,7 @@ export const groups: readonly Group[] = [
     names: ["APP_HOST", "APP_PORT", "PUBLIC_URL", "ALLOW_PLAIN_HTTP", "TLS_CERT_FILE", "TLS_KEY_FILE"],
   },
   {
-    title: "Mail, for forgotten passwords",
+    title: "Mail: forgotten passwords, invitations, warnings",
     names: [
       "EMAIL_ENABLED",
       "EMAIL_PROVIDER",

@@ -19,7 +19,12 @@ const fresh = 10;
 const turns = 3;
 
 /** Stores photos as the server would have, past it: filling in through it would take ten minutes. */
-async function seedPhotos(server: BenchServer, phone: BenchPhone, from: number, to: number): Promise<void> {
+export async function seedPhotos(
+  server: BenchServer,
+  phone: BenchPhone,
+  from: number,
+  to: number,
+): Promise<void> {
   const storage = new DirectoryStorage(join(server.dataDir, "objects"));
   const sql = server.connect();
   const bytes = crypto.getRandomValues(new Uint8Array(65_536));
@@ -33,8 +38,8 @@ async function seedPhotos(server: BenchServer, phone: BenchPhone, from: number, 
     await storage.put(key, new Blob([picture]).stream());
     await sql`
       WITH counter AS (UPDATE sync_versions SET version = version + 1 WHERE user_id = ${phone.userId} RETURNING version),
-        photo AS (INSERT INTO photos (user_id, id, server_version, edited_version)
-          SELECT ${phone.userId}::uuid, ${`photo_${n}`}, version, version FROM counter),
+        photo AS (INSERT INTO photos (user_id, id, timestamp, server_version, edited_version)
+          SELECT ${phone.userId}::uuid, ${`photo_${n}`}, now(), version, version FROM counter),
         object AS (INSERT INTO stored_objects (user_id, sha256, key, size, media_type, facts)
           VALUES (${phone.userId}, ${sha256}, ${key}, ${photoBytes}, 'image/jpeg', '{}'))
       SELECT 1`;

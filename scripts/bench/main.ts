@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { measureBackup } from "./backup.ts";
 import { measureEmptyDelta, measureMixedDelta } from "./deltas.ts";
+import { measureExport } from "./export.ts";
 import type { Figure } from "./figure.ts";
 import { measureFirstSync } from "./first-sync.ts";
 import { measurePhotos } from "./photos.ts";
@@ -10,9 +11,9 @@ import { measureStart } from "./start.ts";
 import { measureThumbnail } from "./thumbnail.ts";
 import { measureUpload } from "./upload.ts";
 
-const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start|photos|thumbnail|backup] [--points 1000000] [--write]
+const usage = `Usage: bun run bench [--only upload|first-sync|empty-delta|mixed-delta|start|photos|thumbnail|backup|export] [--points 1000000] [--write]
   --only    measures one thing; may be given several times
-  --points  points of the first sync, and of the backup
+  --points  points of the first sync, of the backup, and of the export
   --write   puts the table into docs/benchmarks.md`;
 
 /** Milliseconds after which something must be wrong. */
@@ -27,6 +28,7 @@ const measurements: Record<string, (points: number) => Promise<Figure[]>> = {
   photos: measurePhotos,
   thumbnail: measureThumbnail,
   backup: measureBackup,
+  export: measureExport,
   "first-sync": (points) => withServer((server) => measureFirstSync(server, points)),
 };
 

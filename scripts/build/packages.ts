@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { root } from "./places.ts";
 
 /** A package of which something is inside the executable. */
@@ -29,8 +29,11 @@ const NOTICE = /^(licen[cs]e|unlicense|copying|notice|copyright)([-._].*)?$/i;
  * @returns by name, then version
  */
 export function packagesOf(sources: readonly string[]): InsidePackage[] {
-  const folders = new Set(sources.flatMap((path) => folderOf(path) ?? []));
-  return [...folders].map((folder) => describePackage(join(root, folder))).sort(byNameAndVersion);
+  const groups = Map.groupBy(sources, (path) => folderOf(path) ?? "");
+  groups.delete("");
+  return [...groups]
+    .map(([folder, files]) => describePackage(join(root, folder), files))
+    .sort(byNameAndVersion);
 }
 
 const byNameAndVersion = (one: InsidePackage, other: InsidePackage) =>
@@ -41,11 +44,19 @@ function folderOf(path: string): string | undefined {
   return /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0];
 }
 
-/** Reads what a package's folder says of it. */
-export function describePackage(folder: string): InsidePackage {
+/**
+ * Reads what a package's folder says of it.
+ * @param sources files of it, as paths from the repository's root: one that is a bundle may have licence notes of its own
+ */
+export function describePackage(folder: string, sources: readonly string[] = []): InsidePackage {
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
   const notices = files.map(({ name }) => name).filter((name) => NOTICE.test(name));
-  const notice = notices.sort().map((name) => readFileSync(join(folder, name), "utf8").trim());
+  const ofBundles = sources.map((path) => `${basename(path)}.LICENSE.txt`);
+  const told = [
+    ...notices.sort(),
+    ...files.map(({ name }) => name).filter((name) => ofBundles.includes(name)),
+  ];
+  const notice = told.map((name) => readFileSync(join(folder, name), "utf8").trim());
   return { name: manifest.name, version: manifest.version, manifest, notice: notice.join("\n\n") };
 }

@@ -8,13 +8,15 @@ import { devices, users } from "./tables.ts";
 const label = plainText(0, 200);
 
 /** What a phone says about itself when it signs in. */
-export const deviceInfo = z.object({
-  deviceId: uuid,
-  deviceName: label,
-  platform: label,
-  osVersion: label,
-  appVersion: label,
-});
+export const deviceInfo = z
+  .object({
+    deviceId: uuid,
+    deviceName: label,
+    platform: label,
+    osVersion: label,
+    appVersion: label,
+  })
+  .register(z.globalRegistry, { id: "DeviceInfo" });
 export type DeviceInfo = z.infer<typeof deviceInfo>;
 
 export interface Device extends DeviceInfo {
@@ -25,21 +27,30 @@ export interface Device extends DeviceInfo {
   readonly isActive: boolean;
 }
 
-/** Notes the device and makes this its only session: whoever was signed in there before is out. */
+/**
+ * Notes the device and makes this its only session: whoever was signed in there before is out.
+ * @returns whether the account has not seen it before, but others
+ */
 export async function signInDevice(
   tx: Transaction,
   userId: string,
   info: DeviceInfo,
   sessionId: string,
-): Promise<void> {
-  const { deviceId: _id, ...said } = info;
-  await tx
+): Promise<boolean> {
+  const { deviceId, ...said } = info;
+  const [noted] = await tx
     .insert(devices)
     .values({ userId, ...info, sessionId })
     .onConflictDoUpdate({
       target: [devices.userId, devices.deviceId], // Whoever signs in anew may have wiped what the device had.
       set: { ...said, sessionId, syncVersion: 0 },
+    })
+    .returning({
+      // A row that was there already carries the lock of whoever updates it.
+      isNew: sql<boolean>`xmax = 0`,
+      hasOthers: sql<boolean>`EXISTS (SELECT FROM devices o WHERE o.user_id = ${userId} AND o.device_id <> ${deviceId})`,
     });
+  return Boolean(noted?.isNew && noted.hasOthers);
 }
 
 /** Ends sessions of an account: all, those of one device, or all but one. */

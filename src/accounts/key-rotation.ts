@@ -1,6 +1,9 @@
 import { isNotNull, isNull, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
 import { linksSecret, renewSecret } from "../storage/server-secret.ts";
+import { endInvites } from "./invites.ts";
+import { mailedTokensSecret } from "./mailed-token.ts";
+import { endResetTokens } from "./reset-tokens.ts";
 import {
   announceKeys,
   endKeys,
@@ -27,6 +30,13 @@ async function endAllSessions(tx: Transaction): Promise<number> {
   return ended.length;
 }
 
+/** Ends what mails have brought. Those on their way hold the secret: they are waited for, and ended, too. */
+async function endMailedTokens(tx: Transaction): Promise<void> {
+  await renewSecret(tx, mailedTokensSecret);
+  await endResetTokens(tx);
+  await endInvites(tx);
+}
+
 /**
  * A new signing key, on all running servers as soon as this has committed; those before verify until the last token
  * that they signed has run out. All or nothing: whoever is cut off half-way has changed nothing.
@@ -48,7 +58,7 @@ export async function rotateSigningKeys(
 
 /**
  * The same when somebody may have got hold of keys or tokens: the keys before end at once, every session ends, and
- * links to pictures stop working. Passwords stay.
+ * links to pictures, to choose a password, and invites stop working. Passwords stay.
  * @returns how many devices were signed out
  */
 export async function revokeSigningKeys(db: Database, { jwtSecret }: KeyOptions): Promise<number> {
@@ -59,6 +69,7 @@ export async function revokeSigningKeys(db: Database, { jwtSecret }: KeyOptions)
     await insertRandomKey(tx);
     await forgetKeys(tx);
     await renewSecret(tx, linksSecret);
+    await endMailedTokens(tx);
     const devicesOut = await endAllSessions(tx);
     await announceKeys(tx);
     return devicesOut;

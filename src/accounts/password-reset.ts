@@ -1,5 +1,5 @@
 import type { Database } from "../database/client.ts";
-import type { PasswordResetMailer } from "../email/log-mailer.ts";
+import { enqueueMail } from "../email/enqueue-mail.ts";
 import { invalid, unavailable } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { setPassword } from "./accounts.ts";
@@ -12,7 +12,6 @@ export interface PasswordResetParts {
   readonly db: Database;
   readonly log: Log;
   readonly passwords: Passwords;
-  readonly mailer: PasswordResetMailer;
 }
 
 /** Requests that may be under way at once; more are turned away, known addresses and unknown ones alike. */
@@ -27,15 +26,15 @@ export class PasswordReset {
   constructor(readonly parts: PasswordResetParts) {}
 
   /**
-   * Sends a reset token to an address, if it has an account. The work begins now and is not waited for, so that
-   * the answer takes the same time whether there is an account or not. Nothing is sent to an account whose mailbox has
-   * enough of them already.
+   * Has a reset token sent to an address, if it has an account. What is written down for that is not waited for, so that
+   * the answer takes the same time whether there is an account or not: a server that is killed in those milliseconds
+   * forgets the request. Nothing is sent to an account whose mailbox has enough of them already.
    * @throws 503 when too much is under way.
    */
   request(email: string): void {
     if (this.#underWay.size >= mostUnderWay) throw unavailable("Too many people ask for this; try again");
-    const work = this.#send(email)
-      .catch((error) => this.parts.log.error({ err: error }, "a password reset could not be sent"))
+    const work = this.#ask(email)
+      .catch((error) => this.parts.log.error({ err: error }, "a password reset could not be asked for"))
       .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
   }
@@ -45,16 +44,20 @@ export class PasswordReset {
     await Promise.all(this.#underWay);
   }
 
-  async #send(email: string): Promise<void> {
-    const { db, mailer } = this.parts;
-    const user = await findUserByEmail(db, email);
+  async #ask(email: string): Promise<void> {
+    const user = await findUserByEmail(this.parts.db, email);
     if (!user || user.disabledAt !== null) return;
-    const token = await db.transaction(async (tx) => {
+    await this.parts.db.transaction(async (tx) => {
       await lockUser(tx, user.id);
-      return (await hasEnoughTokens(tx, user.id)) ? null : insertResetToken(tx, user.id);
+      if (await hasEnoughTokens(tx, user.id)) return;
+      const mail = { template: "password-reset", to: { ownerId: user.id } } as const;
+      await insertResetToken(tx, user.id, await enqueueMail(tx, mail));
     });
-    if (token === null) return;
-    await mailer.send({ accountId: user.id, email: user.email, token });
+  }
+
+  /** Whether a token is good. It stays so: whoever merely follows a link, as scanners of mails do, uses nothing up. */
+  async isGood(token: string): Promise<boolean> {
+    return (await findResetAccount(this.parts.db, token)) !== undefined;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { invalid } from "../errors.ts";
 import { plainText } from "../http/text-schema.ts";
 import { commonPasswords } from "./common-passwords.ts";
@@ -19,7 +20,8 @@ const isGuessedFirst = (password: string) =>
 export const newPassword = plainText(0, 4 * longest)
   .transform(normalise)
   .pipe(plainText(shortest, longest))
-  .refine((password) => !isGuessedFirst(password), "is among the first that attackers try; choose another");
+  .refine((password) => !isGuessedFirst(password), "is among the first that attackers try; choose another")
+  .register(z.globalRegistry, { minLength: shortest, maxLength: longest });
 
 /** A password that is being checked: what no account can have is merely wrong. */
 export const givenPassword = plainText(0, 4 * longest).transform(normalise);

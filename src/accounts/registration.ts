@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Database, Queryable, Transaction } from "../database/client.ts";
 import { AppError } from "../errors.ts";
 import type { DeviceInfo } from "./devices.ts";
-import { inviteIsGood, useInvite } from "./invites.ts";
+import { findInvite, inviteIsGood, useInvite } from "./invites.ts";
 import { requireUnlikeEmail } from "./password-rules.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Sessions, StartedSession } from "./sessions.ts";
@@ -53,6 +53,25 @@ export class Registration {
       const user = await this.#insert(tx, account, passwordHash);
       if (invited !== null && !(await useInvite(tx, invited, user))) throw uninvited();
       return { user, session: await sessions.start(tx, user.id, device) };
+    });
+  }
+
+  /** What an invite says: the only address that may use it, or null. Undefined when it is no good. */
+  findInvite(token: string): Promise<{ email: string | null } | undefined> {
+    return findInvite(this.parts.db, token);
+  }
+
+  /**
+   * Makes an account for somebody with an invite, whatever the policy: an administrator has asked them in.
+   * @throws 403 when the invite is no good for them, 409 when the email is taken, 400 for the password.
+   */
+  async accept(account: NewAccount, inviteToken: string): Promise<User> {
+    if (!(await inviteIsGood(this.parts.db, inviteToken, account.email))) throw uninvited();
+    const passwordHash = await this.#hash(account);
+    return this.#oneAtATime(async (tx) => {
+      const user = await this.#insert(tx, account, passwordHash);
+      if (!(await useInvite(tx, inviteToken, user))) throw uninvited();
+      return user;
     });
   }
 

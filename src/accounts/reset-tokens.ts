@@ -6,6 +6,8 @@ import { passwordResetTokens, users } from "./tables.ts";
 /** Life of a reset token. Source: the HTTP contract, "Auth". */
 const lifeMinutes = 30;
 
+const lifeFromNow = sql`now() + make_interval(mins => ${lifeMinutes})`;
+
 const isGood = sql`${passwordResetTokens.usedAt} IS NULL AND ${passwordResetTokens.expiresAt} > now()`;
 
 /** Makes every reset token of an account useless. */
@@ -35,16 +37,47 @@ export async function hasEnoughTokens(tx: Transaction, userId: string): Promise<
   return row?.enough ?? false;
 }
 
-/** Gives an account a new reset token; the caller holds the account's lock. Rows past their time are cleared away. */
-export async function insertResetToken(tx: Transaction, userId: string): Promise<string> {
-  const { token, hash: tokenHash } = newSecretToken();
+/**
+ * Gives an account a new reset token, and voids the one before; the caller holds the account's lock. It is good for
+ * nothing until the mail of this id opens it. Rows past their time are cleared away.
+ */
+export async function insertResetToken(tx: Transaction, userId: string, mailId: string): Promise<void> {
+  // The hash of a token that nobody has.
+  const { hash: tokenHash } = newSecretToken();
   await tx
     .delete(passwordResetTokens)
     .where(and(eq(passwordResetTokens.userId, userId), sql`${passwordResetTokens.expiresAt} <= now()`));
   await voidResetTokens(tx, userId);
-  const expiresAt = sql`now() + make_interval(mins => ${lifeMinutes})`;
-  await tx.insert(passwordResetTokens).values({ userId, id: crypto.randomUUID(), tokenHash, expiresAt });
-  return token;
+  await tx.insert(passwordResetTokens).values({ userId, id: mailId, tokenHash, expiresAt: lifeFromNow });
+}
+
+/**
+ * Opens a reset token: its time begins, or begins anew when its mail is sent once more.
+ * @returns false when it was used, or voided by a newer one
+ */
+export async function openResetToken(
+  tx: Transaction,
+  userId: string,
+  mailId: string,
+  tokenHash: Uint8Array,
+): Promise<boolean> {
+  const opened = await tx
+    .update(passwordResetTokens)
+    .set({ tokenHash, expiresAt: lifeFromNow })
+    .where(
+      and(
+        eq(passwordResetTokens.userId, userId),
+        eq(passwordResetTokens.id, mailId),
+        isNull(passwordResetTokens.usedAt),
+      ),
+    )
+    .returning({ id: passwordResetTokens.id });
+  return opened.length > 0;
+}
+
+/** Ends all reset tokens that are out. A mail that was not sent yet opens another one. */
+export async function endResetTokens(tx: Transaction): Promise<void> {
+  await tx.update(passwordResetTokens).set({ expiresAt: sql`now()` }).where(isGood);
 }
 
 /** The account that a good reset token belongs to, unless it is disabled. */

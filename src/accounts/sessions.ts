@@ -1,6 +1,8 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Database, Transaction } from "../database/client.ts";
+import { enqueueMail } from "../email/enqueue-mail.ts";
+import type { Mail } from "../email/mails.ts";
 import { unauthorized } from "../errors.ts";
 import type { Session } from "../http/guards.ts";
 import { uuid } from "../http/text-schema.ts";
@@ -33,14 +35,23 @@ export interface SessionParts {
 
 const claimsSchema = z.object({ sub: uuid, did: uuid, sid: uuid });
 
+function newDeviceMail(ownerId: string, { deviceName: device, platform }: DeviceInfo): Mail {
+  const at = new Date().toISOString();
+  return { template: "new-device", to: { ownerId }, values: { device, platform, at } };
+}
+
 /** Signed-in devices: a session begins with a sign-in, and every request and refresh is checked against the database. */
 export class Sessions {
   constructor(readonly parts: SessionParts) {}
 
-  /** Signs a device in, within the transaction that found out that it may. Ends the device's session before. */
+  /**
+   * Signs a device in, within the transaction that found out that it may. Ends the device's session before. An account that
+   * has other devices is told by mail of one that it has not seen.
+   */
   async start(tx: Transaction, userId: string, device: DeviceInfo): Promise<StartedSession> {
     const session = { userId, deviceId: device.deviceId, sessionId: crypto.randomUUID() };
-    await signInDevice(tx, userId, device, session.sessionId);
+    const isStrange = await signInDevice(tx, userId, device, session.sessionId);
+    if (isStrange) await enqueueMail(tx, newDeviceMail(userId, device));
     const life = this.parts.refreshTokenSeconds;
     return { ...session, refreshToken: await refreshTokens.insertRefreshToken(tx, session, null, life) };
   }

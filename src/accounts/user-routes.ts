@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { z } from "zod";
 import type { Context } from "../context.ts";
 import { notFound, unauthorized } from "../errors.ts";
+import { described } from "../http/described.ts";
 import { signedIn } from "../http/guards.ts";
 import { readJson } from "../http/read.ts";
 import { uuid } from "../http/text-schema.ts";
@@ -11,12 +12,12 @@ import { displayName } from "./display-name.ts";
 import { givenPassword, newPassword } from "./password-rules.ts";
 import { findUser, updateDisplayName } from "./users.ts";
 
-const profileBody = z.object({
+export const profileBody = z.object({
   displayName: displayName.nullish(),
   profilePhoto: z.string("must be base64").nullish(),
 });
-const passwordBody = z.object({ currentPassword: givenPassword, newPassword });
-const eraseBody = z.object({ password: givenPassword });
+export const passwordBody = z.object({ currentPassword: givenPassword, newPassword });
+export const eraseBody = z.object({ password: givenPassword });
 
 const noContent = () => new Response(null, { status: 204 });
 
@@ -28,38 +29,62 @@ export function userRoutes(context: Context) {
   const { db, accounts, sessions, statistics, avatars } = context;
   return new Elysia()
     .use(signedIn(context))
-    .get("/user/profile", async ({ session }) => {
-      const user = await findUser(db, session.userId);
-      if (!user) throw gone();
-      const { id: userId, email, displayName, createdAt } = user;
-      const counted = await statistics.read(userId);
-      const profilePhotoUrl = await avatars.url(userId);
-      return { userId, email, displayName, profilePhotoUrl, createdAt, statistics: counted };
-    })
-    .put("/user/profile", async ({ request, session: { userId } }) => {
-      const { displayName, profilePhoto } = await readJson(request, profileBody, longestAvatarText);
-      if (profilePhoto !== null && profilePhoto !== undefined) await avatars.set(userId, profilePhoto);
-      const user = displayName
-        ? await updateDisplayName(db, userId, displayName)
-        : await findUser(db, userId);
-      if (!user) throw gone();
-      return { userId, profilePhotoUrl: await avatars.url(userId), updatedAt: user.updatedAt };
-    })
-    .put("/user/password", async ({ request, session }) => {
-      const { currentPassword, newPassword } = await readJson(request, passwordBody);
-      await accounts.changePassword(session, currentPassword, newPassword);
-      return noContent();
-    })
-    .delete("/user", async ({ request, session }) => {
-      const { password } = await readJson(request, eraseBody);
-      await accounts.erase(session.userId, password);
-      return noContent();
-    })
-    .get("/user/devices", async ({ session }) => ({ devices: await listDevices(db, session.userId) }))
-    .delete("/user/devices/:deviceId", async ({ params, session: { userId } }) => {
-      const deviceId = uuid.safeParse(params.deviceId).data;
-      if (!deviceId || !(await deviceExists(db, userId, deviceId))) throw notFound("Device");
-      await sessions.end(userId, deviceId);
-      return noContent();
-    });
+    .get(
+      "/user/profile",
+      async ({ session }) => {
+        const user = await findUser(db, session.userId);
+        if (!user) throw gone();
+        const { id: userId, email, displayName, createdAt } = user;
+        const counted = await statistics.read(userId);
+        const profilePhotoUrl = await avatars.url(userId);
+        return { userId, email, displayName, profilePhotoUrl, createdAt, statistics: counted };
+      },
+      described("readProfile"),
+    )
+    .put(
+      "/user/profile",
+      async ({ request, session: { userId } }) => {
+        const { displayName, profilePhoto } = await readJson(request, profileBody, longestAvatarText);
+        if (profilePhoto !== null && profilePhoto !== undefined) await avatars.set(userId, profilePhoto);
+        const user = displayName
+          ? await updateDisplayName(db, userId, displayName)
+          : await findUser(db, userId);
+        if (!user) throw gone();
+        return { userId, profilePhotoUrl: await avatars.url(userId), updatedAt: user.updatedAt };
+      },
+      described("changeProfile"),
+    )
+    .put(
+      "/user/password",
+      async ({ request, session }) => {
+        const { currentPassword, newPassword } = await readJson(request, passwordBody);
+        await accounts.changePassword(session, currentPassword, newPassword);
+        return noContent();
+      },
+      described("changePassword"),
+    )
+    .delete(
+      "/user",
+      async ({ request, session }) => {
+        const { password } = await readJson(request, eraseBody);
+        await accounts.erase(session.userId, password);
+        return noContent();
+      },
+      described("eraseAccount"),
+    )
+    .get(
+      "/user/devices",
+      async ({ session }) => ({ devices: await listDevices(db, session.userId) }),
+      described("listDevices"),
+    )
+    .delete(
+      "/user/devices/:deviceId",
+      async ({ params, session: { userId } }) => {
+        const deviceId = uuid.safeParse(params.deviceId).data;
+        if (!deviceId || !(await deviceExists(db, userId, deviceId))) throw notFound("Device");
+        await sessions.end(userId, deviceId);
+        return noContent();
+      },
+      described("endDevice"),
+    );
 }

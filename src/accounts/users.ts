@@ -1,4 +1,4 @@
-import { eq, type SQL, sql } from "drizzle-orm";
+import { eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
 import { isoInstant } from "../database/instants.ts";
 import { releaseAccount } from "../storage/references.ts";
@@ -61,6 +61,17 @@ export async function findUser(db: Queryable, userId: string): Promise<User | un
 
 export async function findUserByEmail(db: Queryable, email: string): Promise<User | undefined> {
   const [user] = await db.select(userColumns).from(users).where(hasEmail(email));
+  return user;
+}
+
+/** The account that was made first, of those that are not shut: whoever set the server up. */
+export async function findOldestUser(db: Queryable): Promise<User | undefined> {
+  const [user] = await db
+    .select(userColumns)
+    .from(users)
+    .where(isNull(users.disabledAt))
+    .orderBy(users.createdAt, users.id)
+    .limit(1);
   return user;
 }
 

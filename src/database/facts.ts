@@ -8,6 +8,11 @@ export interface ServerFacts extends Record<string, unknown> {
   readonly now: number;
 }
 
+/** Whether the database answers at all. @throws when it does not */
+export async function ping(db: Queryable): Promise<void> {
+  await db.execute(sql`SELECT 1`);
+}
+
 /** What a database server says of itself. */
 export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
   const [facts] = await db.execute<ServerFacts>(sql`

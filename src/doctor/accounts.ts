@@ -1,6 +1,6 @@
 import { readKeyAge } from "../accounts/signing-keys.ts";
 import { anyUserExists } from "../accounts/users.ts";
-import { longFor } from "./amounts.ts";
+import { longFor } from "../amounts.ts";
 import { withDatabase } from "./database.ts";
 import { fail, ok, warn } from "./finding.ts";
 import { isPrivateHost } from "./private-host.ts";

@@ -1,8 +1,8 @@
 import { migrations } from "../../migrations/index.ts";
+import { longFor } from "../amounts.ts";
 import { type BackupStatus, readBackupStatus } from "../backup/status.ts";
 import type { Database } from "../database/client.ts";
 import { readSchemaState } from "../database/migrator.ts";
-import { longFor } from "./amounts.ts";
 import type { DoctorParts } from "./check.ts";
 import { backupFolder } from "./disk.ts";
 import { combine, fail, ok, skip, type Verdict, warn } from "./finding.ts";

@@ -1,4 +1,4 @@
-import { inWords } from "./amounts.ts";
+import { inWords } from "../amounts.ts";
 import { type BodyOutcome, offerBody } from "./body-offer.ts";
 import type { DoctorParts } from "./check.ts";
 import { fail, ok, skip, type Verdict, warn } from "./finding.ts";

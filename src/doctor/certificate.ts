@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:tls";
-import { longFor } from "./amounts.ts";
+import { longFor } from "../amounts.ts";
 import type { DoctorParts } from "./check.ts";
 import { combine, fail, ok, skip, type Verdict, warn } from "./finding.ts";
 

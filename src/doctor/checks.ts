@@ -1,4 +1,5 @@
 import { variables } from "../config/variables.ts";
+import { checkAccess } from "./access.ts";
 import { checkAccounts, checkSigningKeys } from "./accounts.ts";
 import { checkBackups } from "./backups.ts";
 import { checkBodyLimit } from "./body-limit.ts";
@@ -8,6 +9,7 @@ import { checkClock } from "./clock.ts";
 import { checkConfiguration, checkPlainHttp } from "./configuration.ts";
 import { checkConflicts, checkDatabase, checkSchema } from "./database.ts";
 import { checkDisk } from "./disk.ts";
+import { checkJobs } from "./jobs.ts";
 import { checkMail } from "./mail.ts";
 import { checkPermissions } from "./permissions.ts";
 import { checkPublicAddress } from "./public-address.ts";
@@ -27,6 +29,7 @@ export const checks: readonly Check[] = [
   { name: "permissions", look: checkPermissions(secrets) },
   { name: "clock", look: checkClock },
   { name: "mail", look: checkMail, seconds: 20 },
+  { name: "access", look: checkAccess() },
   { name: "public-address", look: checkPublicAddress, seconds: 20 },
   // Up to six offers of bodies, each with a deadline of its own.
   { name: "body-limit", look: checkBodyLimit, seconds: 60 },
@@ -35,5 +38,6 @@ export const checks: readonly Check[] = [
   { name: "accounts", look: checkAccounts },
   { name: "signing-keys", look: checkSigningKeys },
   { name: "conflicts", look: checkConflicts },
+  { name: "jobs", look: checkJobs },
   { name: "backups", look: checkBackups },
 ];

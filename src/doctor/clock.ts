@@ -1,5 +1,5 @@
+import { longFor } from "../amounts.ts";
 import { readServerFacts } from "../database/facts.ts";
-import { longFor } from "./amounts.ts";
 import type { DoctorParts } from "./check.ts";
 import { combine, ok, skip, type Verdict, warn } from "./finding.ts";
 import { call, publicBase } from "./public-call.ts";

@@ -1,38 +1,20 @@
 import type { Log } from "../log.ts";
-import { resetLink } from "./reset-link.ts";
-
-export interface PasswordResetMail {
-  readonly accountId: string;
-  /** Where the mail goes. */
-  readonly email: string;
-  /** Good once, for half an hour. */
-  readonly token: string;
-}
-
-/** Brings the owner of an account the token with which to choose another password. */
-export interface PasswordResetMailer {
-  send(mail: PasswordResetMail): Promise<void>;
-}
+import type { Mailer, OutgoingMail } from "./outgoing-mail.ts";
 
 /**
- * Writes mails to the log, from where the household's administrator passes them on, for want of a mail server.
- * This one line holds a secret on purpose. The address stays out: the account's id says whose it is.
+ * Writes mails to the log, from where the household's administrator passes them on, for want of a mail server. A line
+ * with a link or a code holds a secret on purpose. Addresses stay out: the account's id says whose it is.
  */
-export class LogMailer implements PasswordResetMailer {
-  constructor(
-    readonly log: Log,
-    readonly publicUrl: string | undefined,
-  ) {}
+export class LogMailer implements Mailer {
+  constructor(private readonly log: Log) {}
 
-  async send({ accountId, token }: PasswordResetMail): Promise<void> {
-    this.log.warn(
-      { accountId, ...this.#way(token) },
-      "password reset asked for; hand this to the account's owner",
-    );
-  }
-
-  #way(token: string): { resetLink: string } | { resetToken: string } {
-    if (!this.publicUrl) return { resetToken: token };
-    return { resetLink: resetLink(this.publicUrl, token) };
+  async send({ id, accountId, template, handOn, subject, text }: OutgoingMail): Promise<void> {
+    const whose = { mail: template, job: id, ...(accountId !== null && { accountId }) };
+    if (handOn) this.log.warn({ ...whose, ...handOn }, `no mail server is set, hand this on: ${subject}`);
+    else
+      this.log.warn(
+        { ...whose, text: text.trim().replace(/\s+/g, " ") },
+        `no mail server is set: ${subject}`,
+      );
   }
 }

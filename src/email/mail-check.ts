@@ -25,7 +25,15 @@ export interface MailNetwork {
 }
 
 /** Says in words for an administrator why a mail could not be sent. Holds neither addresses nor what the mail said. */
-export class MailError extends Error {}
+export class MailError extends Error {
+  /** @param isFinal whether the server will never take this mail */
+  constructor(
+    message: string,
+    readonly isFinal = false,
+  ) {
+    super(message);
+  }
+}
 
 /**
  * Connects to the mail server, encrypts, and signs in, as sending would; sends nothing.

@@ -49,13 +49,21 @@ const explanations: Record<string, Explanation> = {
   EENVELOPE: explainEnvelope,
 };
 
+/**
+ * Whether the server said for good that it takes no mail for this address, or not this one. That it does not let us in,
+ * or does not know our own address, is for an administrator to mend. Source: RFC 5321, section 4.2.1.
+ */
+const isFinal = ({ responseCode = 0, command = "" }: SmtpFailure) =>
+  responseCode >= 500 && ["RCPT TO", "DATA"].includes(command);
+
 /** Puts what went wrong into words. The server's own may repeat the address: only its code is taken over. */
 export function mailError(error: unknown, { smtpHost, smtpPort, emailProvider }: MailSettings): MailError {
   const failure = (error ?? {}) as SmtpFailure;
   const where = `${smtpHost ?? emailProvider}:${smtpPort}`;
   const explain = explanations[failure.code ?? ""];
-  if (explain) return new MailError(explain(failure, where));
+  if (explain) return new MailError(explain(failure, where), isFinal(failure));
   return new MailError(
     `${where} did not take the mail (${failure.responseCode ?? failure.code ?? "for no reason given"})`,
+    isFinal(failure),
   );
 }

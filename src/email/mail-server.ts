@@ -6,8 +6,10 @@ import type { RenderedMail } from "./mail-template.ts";
 
 /** Milliseconds within which a mail server has to take our connection, and to say a word. */
 const usualPatience = 10_000;
-/** Milliseconds within which it has to have taken a mail. */
+/** Milliseconds within which it has to have taken a mail, unless its sender has more time. */
 const takeWithin = 30_000;
+/** Milliseconds without a word after which a connection is dead, whatever the sender's patience. */
+const longestSilence = 600_000;
 
 /** Hosts and users of providers that are the same for everybody. Source: Twilio SendGrid, "Integrate with SMTP". */
 const providers = {
@@ -60,8 +62,17 @@ export class MailServer {
     }
   }
 
-  /** Hands a mail over. @throws MailError, which never repeats the address or the mail */
-  async send(to: string, { subject, text, html }: RenderedMail): Promise<void> {
+  /**
+   * Hands a mail over.
+   * @param id by which one that comes twice is recognised
+   * @param within milliseconds that the server has to take it
+   * @throws MailError, which never repeats the address or the mail
+   */
+  async send(
+    to: string,
+    { subject, text, html }: RenderedMail,
+    { id = crypto.randomUUID() as string, within = takeWithin } = {},
+  ): Promise<void> {
     const { smtpFromName: name, smtpFromEmail: address = "" } = this.settings;
     try {
       await this.transporter.sendMail({
@@ -71,11 +82,12 @@ export class MailServer {
         subject,
         text,
         html,
+        messageId: `<${id}@${address.split("@").at(-1)}>`,
         // Vacation notices and the like stay silent. Source: RFC 3834, section 5.
         headers: { "Auto-Submitted": "auto-generated" },
         disableFileAccess: true,
         disableUrlAccess: true,
-        signal: AbortSignal.timeout(takeWithin),
+        signal: AbortSignal.timeout(within),
       });
     } catch (error) {
       throw mailError(error, this.settings);
@@ -96,7 +108,8 @@ export async function openMailServer(settings: MailSettings, network: MailNetwor
     connectionTimeout: patience,
     dnsTimeout: patience,
     greetingTimeout: patience,
-    socketTimeout: patience,
+    // What is said later has a limit as a whole: a server may think for minutes before it takes a mail.
+    socketTimeout: longestSilence,
   });
   return new MailServer(transporter, settings);
 }

@@ -1,11 +1,13 @@
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log.ts";
-import { LogMailer, type PasswordResetMailer } from "./log-mailer.ts";
+import { LogMailer } from "./log-mailer.ts";
+import type { Mailer } from "./outgoing-mail.ts";
 import { SmtpMailer } from "./smtp-mailer.ts";
 
+/** Whether mails go to people, and not to the log. */
+export const sendsMail = ({ emailEnabled, emailProvider }: Config): boolean =>
+  emailEnabled && emailProvider !== "console";
+
 /** What brings people their mails: a mail server where one is configured, else the log. */
-export function createMailer(config: Config, log: Log): PasswordResetMailer {
-  const { emailEnabled, emailProvider, publicUrl } = config;
-  if (!emailEnabled || emailProvider === "console") return new LogMailer(log, publicUrl);
-  return new SmtpMailer(config, publicUrl);
-}
+export const createMailer = (config: Config, log: Log): Mailer =>
+  sendsMail(config) ? new SmtpMailer(config) : new LogMailer(log);

@@ -8,6 +8,9 @@ import { toStream } from "../storage/pieces.ts";
 /** Bytes that are handed to the archive at once: texts come in smaller pieces, a line at a time. */
 const pieceSize = 64 * 1024;
 
+/** Bytes after which what they left behind is collected: each is copied several times on its way. */
+const collectedEvery = 8 * 1024 * 1024;
+
 /** Pieces of text or bytes, gathered into larger ones. */
 async function* gather(content: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
   let text = "";
@@ -45,7 +48,7 @@ export class Archive {
   failure: unknown;
   readonly #zip = new ZipArchive({ zlib: { level: 6 } });
   readonly #broken = Promise.withResolvers<never>();
-  readonly #garbage = new Garbage();
+  readonly #garbage = new Garbage(collectedEvery);
   readonly #hasher = new Bun.CryptoHasher("sha256");
   #size = 0;
 
@@ -96,7 +99,7 @@ export class Archive {
 
   async *#noted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const piece of content) {
-      this.#garbage.note(4 * piece.byteLength);
+      this.#garbage.note(piece.byteLength);
       yield piece;
     }
   }

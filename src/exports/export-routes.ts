@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
+import { described } from "../http/described.ts";
 import { signedIn } from "../http/guards.ts";
 import { readJson } from "../http/read.ts";
 import { requestSchema } from "./request.ts";
@@ -8,10 +9,18 @@ import { requestSchema } from "./request.ts";
 export function exportRoutes(context: Pick<Context, "exports" | "sessions" | "requests">) {
   return new Elysia({ prefix: "/export" })
     .use(signedIn(context))
-    .post("/request", async ({ request, session, set }) => {
-      const wanted = await readJson(request, requestSchema);
-      set.status = 202;
-      return context.exports.request(session.userId, wanted);
-    })
-    .get("/:id/status", ({ params, session }) => context.exports.status(session.userId, params.id));
+    .post(
+      "/request",
+      async ({ request, session, set }) => {
+        const wanted = await readJson(request, requestSchema);
+        set.status = 202;
+        return context.exports.request(session.userId, wanted);
+      },
+      described("requestExport"),
+    )
+    .get(
+      "/:id/status",
+      ({ params, session }) => context.exports.status(session.userId, params.id),
+      described("readExportStatus"),
+    );
 }

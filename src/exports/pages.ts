@@ -25,8 +25,8 @@ export interface Page {
 }
 
 /** Bytes that a page should stay near, and rows that it has at most. */
-const pageBytes = 1_000_000;
-const mostRows = 4_000;
+const pageBytes = 500_000;
+const mostRows = 2_000;
 
 /** Learns from the pages that came how many rows the next one may have: a note may be as long as a thousand points. */
 export class PageSize {

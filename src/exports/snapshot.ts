@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
 import { notFound } from "../errors.ts";
+import { Garbage } from "../garbage.ts";
 import type { MediaType } from "../images/media-type.ts";
 import type { Content, Registry } from "../sync/entity.ts";
 import { locationPages } from "./location-pages.ts";
@@ -59,6 +60,7 @@ async function readAccount(tx: Transaction, userId: string): Promise<ExportedAcc
 export class Snapshot {
   /** Rows of each dataset that was read to its end. */
   readonly counts = new Map<Dataset, number>();
+  readonly #garbage = new Garbage();
 
   private constructor(
     private readonly tx: Transaction,
@@ -99,7 +101,11 @@ export class Snapshot {
 
   /** The same, as objects. */
   async *records(dataset: Dataset): AsyncGenerator<Content> {
-    for await (const page of this.pages(dataset)) yield* parse(page);
+    for await (const page of this.pages(dataset)) {
+      // An object takes many times the room of its text, and is done with at once.
+      this.#garbage.note(32 * page.text.byteLength);
+      yield* parse(page);
+    }
   }
 
   /** The pictures of all photos, by the time of these. */

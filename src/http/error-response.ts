@@ -1,6 +1,7 @@
 import { isTransient } from "../database/sqlstate.ts";
 import { AppError, unavailable } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { RequestState } from "./request-state.ts";
 
 /** Any thrown thing as the error that the client is told. What is unknown becomes a plain 500. */
 export function toAppError(error: unknown): AppError {
@@ -31,7 +32,9 @@ export function errorResponse(error: AppError, requestId: string | null): Respon
 }
 
 /** Logs what went wrong on our side; what the client did wrong is in the access log already. */
-export function logError(log: Log, thrown: unknown, told: AppError, requestId: string | null): void {
+export function logError(log: Log, thrown: unknown, told: AppError, state?: RequestState): void {
   if (told.status < 500) return;
-  log[told.status === 503 ? "warn" : "error"]({ requestId, err: thrown }, "request failed");
+  const { id: requestId = null, accountId, route } = state ?? {};
+  const of = { requestId, ...(accountId && { accountId }), ...(route && { route }) };
+  log[told.status === 503 ? "warn" : "error"]({ ...of, err: thrown }, "request failed");
 }

@@ -48,3 +48,19 @@ export function signedIn({ sessions, requests }: Pick<Context, "sessions" | "req
     return { session };
   });
 }
+
+/** Guards what describes the API: where Cloudflare Access is set up, only whom it let in. @throws 401, 403 */
+export function letInByAccess({ access }: Pick<Context, "access">) {
+  return new Elysia({ name: "let-in-by-access" }).derive({ as: "scoped" }, async ({ request }) => {
+    await access.admitReader(request);
+    return {};
+  });
+}
+
+/** Guards the metrics. @throws 401, 403 */
+export function letInToMetrics({ access, requests }: Pick<Context, "access" | "requests">) {
+  return new Elysia({ name: "let-in-to-metrics" }).derive({ as: "scoped" }, async ({ request }) => {
+    await access.admitScraper({ headers: request.headers, peer: requests.get(request)?.peer ?? "" });
+    return {};
+  });
+}

@@ -31,7 +31,8 @@ async function readChunks(request: Request, limit: number): Promise<Uint8Array> 
   return Buffer.concat(chunks);
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+/** Reads a body. @param limit bytes @throws 413 when it is larger, 400 when it did not arrive whole */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
   try {
     return request.headers.has("content-length") ? await request.bytes() : await readChunks(request, limit);

@@ -18,6 +18,10 @@ export interface Tally {
 export interface RequestState {
   readonly id: string;
   readonly client: Client;
+  /** Address of the socket's other end: the client itself, or the last proxy before us. */
+  readonly peer: string;
+  /** The route that answers, with `:names` where paths differ; set once it is found. */
+  route?: string;
   readonly tally: Tally;
   /** Set once the request is signed in; for the log. */
   accountId?: string;

@@ -4,8 +4,10 @@ import type { Server } from "bun";
 import type { Config } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { type Answered, lineOf } from "./answered.ts";
 import { errorResponse, logError, toAppError } from "./error-response.ts";
 import { healthPath } from "./health-path.ts";
+import { isFromOwnMachine } from "./own-machine.ts";
 import { type Client, findClient } from "./proxy.ts";
 import { bulkBody } from "./read.ts";
 import { type RequestState, type RequestStates, requestIdOf, type Tally } from "./request-state.ts";
@@ -18,6 +20,8 @@ export interface ServerParts {
   readonly limits: { open(client: Client, path: string): Tally };
   /** Answers a request; throws for nothing but defects. */
   readonly handle: (request: Request) => Promise<Response>;
+  /** Told of every request once it is answered. */
+  readonly onAnswered?: ((answered: Answered) => void) | undefined;
   /** With bodies of requests that are answered before they were read. */
   readonly patience?: Patience;
 }
@@ -31,9 +35,12 @@ export interface RunningServer {
 /** The address could not be listened on. The message names it and says why. */
 export class ListenError extends Error {}
 
-function requireHttps({ config }: ServerParts, path: string, { client }: RequestState): void {
+function requireHttps({ config }: ServerParts, request: Request, path: string, state: RequestState): void {
   // Health carries no secrets, and whoever probes it stands beside the server.
-  if (config.allowPlainHttp || client.secure || healthPath.test(path)) return;
+  if (config.allowPlainHttp || state.client.secure || healthPath.test(path)) return;
+  // A Prometheus on this machine asks over loopback, where nobody reads along.
+  if (config.metricsEnabled && path === config.metricsPath && isFromOwnMachine(request.headers, state.peer))
+    return;
   throw new AppError("HTTPS_REQUIRED", "Use https://; over plain HTTP anyone on the way could read this");
 }
 
@@ -45,11 +52,11 @@ async function answer(
 ): Promise<Response> {
   try {
     await state.tally.arrive();
-    requireHttps(parts, path, state);
+    requireHttps(parts, request, path, state);
     return await parts.handle(request);
   } catch (error) {
     const told = toAppError(error);
-    logError(parts.log, error, told, state.id);
+    logError(parts.log, error, told, state);
     return errorResponse(told, state.id);
   }
 }
@@ -101,26 +108,17 @@ function createFetch(parts: ServerParts, unread: UnreadBodies) {
     const request = asGet(addressed);
     const client = findClient(request.headers, peer, config.tlsCertFile !== undefined, config.trustedProxies);
     const path = new URL(request.url).pathname;
-    const state: RequestState = {
-      id: requestIdOf(request.headers),
-      client,
-      tally: limits.open(client, path),
-    };
+    const tally = limits.open(client, path);
+    const state: RequestState = { id: requestIdOf(request.headers), client, peer, tally };
     requests.set(request, state);
-    const answered = await answer(parts, request, path, state);
-    const response = finish(received.method === "HEAD" ? withoutBody(answered) : answered, path, state);
+    const told = await answer(parts, request, path, state);
+    const response = finish(received.method === "HEAD" ? withoutBody(told) : told, path, state);
     if (!(await unread.readAway(addressed))) response.headers.set("Connection", "close");
-    log.info(
-      {
-        requestId: state.id,
-        ...(state.accountId && { accountId: state.accountId }),
-        method: received.method,
-        path,
-        status: response.status,
-        durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
-      },
-      "request",
-    );
+    const { method } = received;
+    const milliseconds = performance.now() - startedAt;
+    const answered = { method, route: state.route, status: response.status, milliseconds };
+    log.info(lineOf(state, path, answered), "request");
+    parts.onAnswered?.(answered);
     return response;
   };
 }

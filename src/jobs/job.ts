@@ -27,7 +27,7 @@ export interface JobKind {
   readonly kind: string;
   /**
    * Does it. A job runs at least once, and again after a server was killed in its middle: it has to come out the same.
-   * What it throws is tried again later.
+   * What it throws is tried again later, but for a `HopelessJob`.
    */
   readonly run: (run: JobRun) => Promise<void>;
   /** Times that it is begun before it is given up as dead. */
@@ -38,9 +38,15 @@ export interface JobKind {
   readonly atOnce: number;
   /** Cron pattern in the machine's time zone; null for what is only done when somebody asks. */
   readonly at: string | null;
-  /** Runs in the transaction that gives a job up, by its last failure or by an administrator. */
-  readonly givenUp?: (tx: Transaction, job: Job) => Promise<void>;
+  /**
+   * Runs in the transaction that gives a job up.
+   * @param problem why its last attempt failed; null when an administrator cancelled it
+   */
+  readonly givenUp?: (tx: Transaction, job: Job, problem: string | null) => Promise<void>;
 }
+
+/** What a run throws when no further attempt would end otherwise: the job is given up at once. */
+export class HopelessJob extends Error {}
 
 type Options<P> = Partial<Omit<JobKind, "kind" | "run">> & {
   /** What a job has to know; nothing when not given. */

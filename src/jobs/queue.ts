@@ -16,6 +16,8 @@ export interface NewJob {
   readonly payload?: unknown;
   /** There is one job of a kind with a key, for as long as that one is remembered: a week after its end. */
   readonly key?: string;
+  /** Seconds for which the key stands for one job at most, where a week after its end is too long. */
+  readonly keyFor?: number;
   /** Of the jobs in a lane, one runs at a time. */
   readonly lane?: string;
   readonly ownerId?: string;
@@ -28,7 +30,8 @@ export interface NewJob {
  * @returns its id; null when there is one with this key already
  */
 export async function enqueue(db: Queryable, job: NewJob): Promise<string | null> {
-  const { kind, payload = {}, key = null, lane = null, ownerId = null, inSeconds = 0 } = job;
+  const { kind, payload = {}, key = null, keyFor, lane = null, ownerId = null, inSeconds = 0 } = job;
+  if (keyFor !== undefined) await freeKey(db, kind, key, keyFor);
   const [made] = await db.execute<{ id: string }>(sql`
     INSERT INTO jobs (id, kind, payload, key, lane, owner_id, run_at)
     VALUES (${crypto.randomUUID()}, ${kind}, ${JSON.stringify(payload)}::text::jsonb, ${key}, ${lane}, ${ownerId},
@@ -37,6 +40,12 @@ export async function enqueue(db: Queryable, job: NewJob): Promise<string | null
   if (!made) return null;
   await db.execute(sql`SELECT pg_notify(${jobsChannel}, '')`);
   return made.id;
+}
+
+async function freeKey(db: Queryable, kind: string, key: string | null, seconds: number): Promise<void> {
+  await db.execute(sql`
+    UPDATE jobs SET key = NULL
+    WHERE kind = ${kind} AND key = ${key} AND created_at <= now() - make_interval(secs => ${seconds})`);
 }
 
 /** A job that this run has. */
@@ -116,7 +125,7 @@ export const tryLater = (
 export async function bury(db: Database, kind: JobKind, job: ClaimedJob, problem: string): Promise<boolean> {
   return db.transaction(async (tx) => {
     const buried = await end(tx, job, sql`state = 'dead', problem = ${problem}, finished_at = now()`);
-    if (buried) await kind.givenUp?.(tx, job);
+    if (buried) await kind.givenUp?.(tx, job, problem);
     return buried;
   });
 }
@@ -169,7 +178,7 @@ export async function cancel(tx: Transaction, kinds: readonly JobKind[], id: str
     UPDATE jobs SET state = 'cancelled', lease = NULL, lease_until = NULL, finished_at = now()
     WHERE id = ${id} AND state IN ('waiting', 'running')
     RETURNING id, kind, payload, owner_id AS "ownerId", attempts`);
-  if (job) await kinds.find(({ kind }) => kind === job.kind)?.givenUp?.(tx, job);
+  if (job) await kinds.find(({ kind }) => kind === job.kind)?.givenUp?.(tx, job, null);
   return job !== undefined;
 }
 

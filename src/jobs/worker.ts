@@ -1,6 +1,6 @@
 import type { Database, DatabaseClient } from "../database/client.ts";
 import { type Log, whatWentWrong } from "../log.ts";
-import { type JobKind, type JobState, pauseAfter } from "./job.ts";
+import { HopelessJob, type JobKind, type JobState, pauseAfter } from "./job.ts";
 import { Lease } from "./lease.ts";
 import {
   bury,
@@ -27,7 +27,7 @@ export interface WorkerParts {
   /** Tells of new jobs at once, where it is given and can be listened to; else they begin within ten seconds. */
   readonly database?: Pick<DatabaseClient, "listen"> | undefined;
   /** Told of every run that ended. */
-  readonly onEnd?: (end: RunEnd) => void;
+  readonly onEnd?: ((end: RunEnd) => void) | undefined;
 }
 
 /** Milliseconds between two looks when nothing is heard. With a lease, a killed server's jobs are begun anew within a minute. */
@@ -166,7 +166,8 @@ export class JobWorker {
     const { db, log } = this.parts;
     if (signal.aborted) return (await insist(() => giveBack(db, job))) ? "waiting" : "lost";
     const problem = whatWentWrong(error);
-    if (job.attempts >= kind.attempts) return this.#giveUp(kind, job, problem, error);
+    if (error instanceof HopelessJob || job.attempts >= kind.attempts)
+      return this.#giveUp(kind, job, problem, error);
     log.warn(
       { err: error, job: job.id, kind: job.kind, attempts: job.attempts },
       "a job failed; it is tried again",

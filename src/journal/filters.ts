@@ -18,6 +18,7 @@ export const timeFilter = z
     context.addIssue({ code: "custom", message: "must be an ISO 8601 instant" });
     return z.NEVER;
   })
+  .register(z.globalRegistry, { format: "date-time" })
   .nullish();
 
 /** A filter by date: an instant, or a bare date, which means its first (`start`) or last (`end`) moment in UTC. */
@@ -31,6 +32,9 @@ export function dateFilter(edge: "start" | "end") {
       context.addIssue({ code: "custom", message: "must be a date or an ISO 8601 instant" });
       return z.NEVER;
     })
+    .register(z.globalRegistry, {
+      description: `An instant, or a date, which means its ${edge === "start" ? "first" : "last"} moment in UTC.`,
+    })
     .nullish();
 }
 
@@ -39,6 +43,7 @@ export const numberFilter = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,9})?$/, "must be a number")
   .transform(Number)
+  .register(z.globalRegistry, { type: "number", pattern: undefined, minimum: 0 })
   .nullish();
 
 /** Conditions for the filters that were given. */

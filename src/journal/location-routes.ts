@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { z } from "zod";
 import type { Context } from "../context.ts";
 import { AppError } from "../errors.ts";
+import { described } from "../http/described.ts";
 import { signedIn } from "../http/guards.ts";
 import { pageQuery } from "../http/page.ts";
 import { bulkBody, parse, readJson } from "../http/read.ts";
@@ -18,7 +19,7 @@ import { readPathId } from "./resource.ts";
 /** Most points in one batch. */
 const largestBatch = 10_000;
 
-const batchSchema = z.object({
+export const batchSchema = z.object({
   locations: z.array(z.unknown(), "must be a list").max(largestBatch, `has more than ${largestBatch} points`),
   deviceId: uuid,
 });
@@ -30,7 +31,7 @@ const pageCursor = z
   .pipe(z.tuple([instant, entityId], "is not a cursor of this list"))
   .nullish();
 
-const listQuery = pageQuery({ limit: 1000, max: 10_000 }).extend({
+export const listQuery = pageQuery({ limit: 1000, max: 10_000 }).extend({
   startTime: timeFilter,
   endTime: timeFilter,
   minAccuracy: numberFilter,
@@ -55,45 +56,61 @@ export function locationRoutes(
   const { accountQueue, registry, resources } = context;
   return new Elysia({ prefix: "/locations" })
     .use(signedIn(context))
-    .post("/batch", async ({ request, session }) => {
-      const { locations, deviceId } = await readJson(request, batchSchema, bulkBody);
-      if (deviceId !== session.deviceId)
-        throw new AppError("FORBIDDEN", "deviceId is not the device that signed in");
-      const items = locations.map((raw) => readChange(location, raw, { encrypted: false }));
-      const changes = items.filter((item): item is Change => !isInvalid(item));
-      const { outcomes, syncVersion } = await writeChanges(accountQueue, registry, session, changes);
-      const invalid = items.filter(isInvalid).map(({ id, message }) => ({ id, message }));
-      const accepted = outcomes.filter(({ decision }) => decision.write !== undefined).length;
-      return {
-        accepted,
-        rejected: invalid.length,
-        duplicates: outcomes.length - accepted,
-        syncVersion,
-        invalid,
-      };
-    })
-    .get("/", async ({ query, session }) => {
-      const page = parse(listQuery, query);
-      const { limit, offset } = page;
-      const where = filters(page);
-      const orderBy = sql`t.timestamp, t.id`;
-      const { items, pagination } = await resources.locations.list(session.userId, {
-        where,
-        orderBy,
-        limit,
-        offset,
-      });
-      const last = items.at(-1);
-      return {
-        locations: items,
-        pagination: { ...pagination, nextCursor: pagination.hasMore && last ? cursorAfter(last) : null },
-      };
-    })
-    .get("/:id", ({ params, session }) =>
-      resources.locations.get(session.userId, readPathId(params.id, "Location")),
+    .post(
+      "/batch",
+      async ({ request, session }) => {
+        const { locations, deviceId } = await readJson(request, batchSchema, bulkBody);
+        if (deviceId !== session.deviceId)
+          throw new AppError("FORBIDDEN", "deviceId is not the device that signed in");
+        const items = locations.map((raw) => readChange(location, raw, { encrypted: false }));
+        const changes = items.filter((item): item is Change => !isInvalid(item));
+        const { outcomes, syncVersion } = await writeChanges(accountQueue, registry, session, changes);
+        const refused = items.filter(isInvalid);
+        accountQueue.observer.refused(refused);
+        const invalid = refused.map(({ id, message }) => ({ id, message }));
+        const accepted = outcomes.filter(({ decision }) => decision.write !== undefined).length;
+        return {
+          accepted,
+          rejected: invalid.length,
+          duplicates: outcomes.length - accepted,
+          syncVersion,
+          invalid,
+        };
+      },
+      described("uploadLocations"),
     )
-    .delete("/:id", async ({ params, session }) => {
-      await resources.locations.remove(session, readPathId(params.id, "Location"));
-      return new Response(null, { status: 204 });
-    });
+    .get(
+      "/",
+      async ({ query, session }) => {
+        const page = parse(listQuery, query);
+        const { limit, offset } = page;
+        const where = filters(page);
+        const orderBy = sql`t.timestamp, t.id`;
+        const { items, pagination } = await resources.locations.list(session.userId, {
+          where,
+          orderBy,
+          limit,
+          offset,
+        });
+        const last = items.at(-1);
+        return {
+          locations: items,
+          pagination: { ...pagination, nextCursor: pagination.hasMore && last ? cursorAfter(last) : null },
+        };
+      },
+      described("listLocations"),
+    )
+    .get(
+      "/:id",
+      ({ params, session }) => resources.locations.get(session.userId, readPathId(params.id, "Location")),
+      described("readLocation"),
+    )
+    .delete(
+      "/:id",
+      async ({ params, session }) => {
+        await resources.locations.remove(session, readPathId(params.id, "Location"));
+        return new Response(null, { status: 204 });
+      },
+      described("removeLocation"),
+    );
 }

@@ -25,7 +25,8 @@ export interface ListQuery {
   readonly offset: number;
 }
 
-const common = z.object({
+/** What a write may say beside the entity's own fields. */
+export const common = z.object({
   localVersion: maybe(z.number("must be a whole number").int("must be a whole number")),
   lastModified: maybe(instant),
 });
@@ -44,11 +45,7 @@ export class Resource {
     /** What it is called in a 404. */
     readonly name: string,
   ) {
-    const shape = Object.entries(entity.schema.shape).map(([key, schema]) => [
-      key,
-      (schema as z.ZodType).nullish().transform((value) => value ?? null),
-    ]);
-    this.#patch = z.object(Object.fromEntries(shape));
+    this.#patch = patchSchema(entity);
   }
 
   /** Entities as wire objects, with the page's place in the whole. */
@@ -163,6 +160,15 @@ export class Resource {
     const { outcomes } = await writeChanges(this.accounts, this.registry, session, [whole]);
     return outcomes[0] as Outcome;
   }
+}
+
+/** An entity of which any field may be missing or null, which leaves that as it is. */
+export function patchSchema({ schema }: Entity) {
+  const shape = Object.entries(schema.shape).map(([key, field]) => [
+    key,
+    (field as z.ZodType).nullish().transform((value) => value ?? null),
+  ]);
+  return z.object(Object.fromEntries(shape) as Record<string, z.ZodType>);
 }
 
 /** Any JSON object: what it has to hold is read from it piece by piece. */

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { Elysia } from "elysia";
 import type { Context } from "../context.ts";
 import { notFound } from "../errors.ts";
+import { described } from "../http/described.ts";
 import { signedIn } from "../http/guards.ts";
 import { parse, readJson } from "../http/read.ts";
 import type { Content } from "../sync/entity.ts";
@@ -31,27 +32,39 @@ export function tripDayRoutes(context: Pick<Context, "resources" | "sessions" | 
 
   return new Elysia({ prefix: "/trips/:id/days" })
     .use(signedIn(context))
-    .get("/", async ({ params, session }) => {
-      const { days } = await findDays(session.userId, params.id);
-      return { days, pagination: { total: days.length, limit: mostDays, offset: 0, hasMore: false } };
-    })
-    .get("/:date", async ({ params, session }) => {
-      const { days } = await findDays(session.userId, params.id);
-      const day = dayAt(days, parse(calendarDate, params.date));
-      if (!day) throw notFound("Day");
-      return day;
-    })
-    .put("/:date", async ({ params, request, session }) => {
-      const date = parse(calendarDate, params.date);
-      const body = await readJson(request, anyBody);
-      const { tripId, days } = await findDays(session.userId, params.id);
-      const day = dayAt(days, date);
-      // A repeat of the first PUT of a day finds the day there, and names no version either.
-      const content = { ...body, tripId, date, expectedVersion: body.expectedVersion ?? 0 };
-      return day
-        ? tripDays.patch(session, String(day.id), content)
-        : tripDays.create(session, content, dayId(tripId, date), readExpectedVersion(content));
-    });
+    .get(
+      "/",
+      async ({ params, session }) => {
+        const { days } = await findDays(session.userId, params.id);
+        return { days, pagination: { total: days.length, limit: mostDays, offset: 0, hasMore: false } };
+      },
+      described("listTripDays"),
+    )
+    .get(
+      "/:date",
+      async ({ params, session }) => {
+        const { days } = await findDays(session.userId, params.id);
+        const day = dayAt(days, parse(calendarDate, params.date));
+        if (!day) throw notFound("Day");
+        return day;
+      },
+      described("readTripDay"),
+    )
+    .put(
+      "/:date",
+      async ({ params, request, session }) => {
+        const date = parse(calendarDate, params.date);
+        const body = await readJson(request, anyBody);
+        const { tripId, days } = await findDays(session.userId, params.id);
+        const day = dayAt(days, date);
+        // A repeat of the first PUT of a day finds the day there, and names no version either.
+        const content = { ...body, tripId, date, expectedVersion: body.expectedVersion ?? 0 };
+        return day
+          ? tripDays.patch(session, String(day.id), content)
+          : tripDays.create(session, content, dayId(tripId, date), readExpectedVersion(content));
+      },
+      described("writeTripDay"),
+    );
 }
 
 /** The id of a day that is made here: the same for every repeat. */

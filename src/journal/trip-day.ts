@@ -19,7 +19,8 @@ export const calendarDate = z
   .refine(
     (value) => /^\d{4}-\d\d-\d\d$/.test(value) && readInstant(`${value}T00:00Z`) !== null,
     "must be a date such as 2025-11-17",
-  );
+  )
+  .register(z.globalRegistry, { format: "date" });
 
 /** What a person wrote about one day of a trip. */
 export const tripDay: Entity = {

@@ -1,17 +1,14 @@
 import type { Redis } from "ioredis";
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterRedis,
-  RateLimiterRes,
-} from "rate-limiter-flexible";
+import type { RateLimiterAbstract, RateLimiterRedis } from "rate-limiter-flexible";
+import RateLimiterMemory from "rate-limiter-flexible/lib/RateLimiterMemory.js";
+import RateLimiterRes from "rate-limiter-flexible/lib/RateLimiterRes.js";
 import type { Rate } from "../config/rate.ts";
 import type { Standing } from "./standing.ts";
 
 /** Counts by key, in memory; in Redis as well as long as there is one, and it answers. */
 export class Counter {
   readonly #options: { keyPrefix: string; points: number; duration: number };
-  readonly #memory: RateLimiterMemory;
+  readonly #memory: InstanceType<typeof RateLimiterMemory>;
   #limiter: RateLimiterAbstract;
 
   /** @param name tells its keys from those of other counters */
@@ -22,8 +19,8 @@ export class Counter {
   }
 
   /** Counts together with whoever else counts there. Whenever Redis is not ready, or fails, memory takes over at once. */
-  share(storeClient: Redis): void {
-    this.#limiter = new RateLimiterRedis({
+  share(Limiter: typeof RateLimiterRedis, storeClient: Redis): void {
+    this.#limiter = new Limiter({
       ...this.#options,
       storeClient,
       insuranceLimiter: this.#memory,

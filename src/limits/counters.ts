@@ -26,11 +26,7 @@ export class Counters {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    this.#link
-      ?.start((redis) => {
-        for (const counter of this.#made) counter.share(redis);
-      })
-      .catch((error) => this.log.error({ err: error }, "requests cannot be counted in Redis"));
+    this.#share().catch((error) => this.log.error({ err: error }, "requests cannot be counted in Redis"));
   }
 
   /** Whether other servers' requests count here, too. */
@@ -40,5 +36,13 @@ export class Counters {
 
   stop(): void {
     this.#link?.stop();
+  }
+
+  async #share(): Promise<void> {
+    if (!this.#link) return;
+    const { default: Limiter } = await import("rate-limiter-flexible/lib/RateLimiterRedis.js");
+    await this.#link.start((redis) => {
+      for (const counter of this.#made) counter.share(Limiter, redis);
+    });
   }
 }

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { z } from "zod";
 import type { Context } from "../context.ts";
 import { AppError, notFound } from "../errors.ts";
+import { described } from "../http/described.ts";
 import { signedIn } from "../http/guards.ts";
 import { parse, readJson } from "../http/read.ts";
 import { extensionOf, mediaTypes, previewTypeOf } from "../images/media-type.ts";
@@ -16,7 +17,7 @@ import { findByPhoto } from "./stored-pictures.ts";
 import { readUpload } from "./upload-form.ts";
 
 /** What `POST /photos` says of the bytes that are to come. */
-const announcement = z.object({
+export const announcement = z.object({
   fileName: maybe(z.string("must be text").max(255, "must have at most 255 characters")),
   mimeType: z.enum(mediaTypes, `must be one of ${mediaTypes.join(", ")}`),
   sizeBytes: z.number("must be a whole number").int("must be a whole number").min(1, "must be at least 1"),
@@ -28,7 +29,9 @@ const announcement = z.object({
   ),
 });
 
-const thumbnailQuery = z.object({ size: z.enum(["512", "2048"], "must be 512 or 2048").default("512") });
+export const thumbnailQuery = z.object({
+  size: z.enum(["512", "2048"], "must be 512 or 2048").default("512"),
+});
 
 /** Reads what is said of a photo. @throws 400 */
 function readSaid(body: Content): PhotoSaid {
@@ -63,41 +66,55 @@ export function pictureRoutes(context: Context) {
         set.status = 201;
         return uploaded;
       },
-      { parse: "none" },
+      { parse: "none", ...described("uploadPicture") },
     )
-    .post("/", async ({ request, session, set }) => {
-      const body = await readJson(request, anyBody);
-      const { mimeType: mediaType, sizeBytes: size, sha256 } = parse(announcement, body);
-      if (size > spool.maxBytes) throw spool.tooLarge();
-      set.status = 201;
-      return directUploads.plan(session, readSaid(body), { mediaType, size, sha256 });
-    })
-    .post("/:id/confirm", ({ params, session }) =>
-      directUploads.confirm(session, readPathId(params.id, "Photo")),
+    .post(
+      "/",
+      async ({ request, session, set }) => {
+        const body = await readJson(request, anyBody);
+        const { mimeType: mediaType, sizeBytes: size, sha256 } = parse(announcement, body);
+        if (size > spool.maxBytes) throw spool.tooLarge();
+        set.status = 201;
+        return directUploads.plan(session, readSaid(body), { mediaType, size, sha256 });
+      },
+      described("announcePicture"),
     )
-    .get("/:id/download", async ({ params, request, session }) => {
-      const { id, key, sha256, mediaType } = await findOriginal(session.userId, params.id);
-      return sendObject(request, storage, key, {
-        mediaType,
-        etag: `"${sha256}"`,
-        fileName: `${id}.${extensionOf(mediaType)}`,
-        disposition: "attachment",
-        cacheControl: "private, no-cache",
-      });
-    })
-    .get("/:id/thumbnail", async ({ params, query, request, session }) => {
-      const { size } = parse(thumbnailQuery, query);
-      const { id, key, sha256, mediaType } = await findOriginal(session.userId, params.id);
-      const thumbnail = thumbnailKey(key, size === "512" ? 512 : 2048);
-      if (!(await previews.ensure(thumbnail)))
-        throw new AppError("NOT_FOUND", "No thumbnail can be made of this picture");
-      const type = previewTypeOf(mediaType);
-      return sendObject(request, storage, thumbnail, {
-        mediaType: type,
-        etag: `"${sha256}-${size}"`,
-        fileName: `${id}-${size}.${extensionOf(type)}`,
-        disposition: "inline",
-        cacheControl: "private, no-cache",
-      });
-    });
+    .post(
+      "/:id/confirm",
+      ({ params, session }) => directUploads.confirm(session, readPathId(params.id, "Photo")),
+      described("confirmPicture"),
+    )
+    .get(
+      "/:id/download",
+      async ({ params, request, session }) => {
+        const { id, key, sha256, mediaType } = await findOriginal(session.userId, params.id);
+        return sendObject(request, storage, key, {
+          mediaType,
+          etag: `"${sha256}"`,
+          fileName: `${id}.${extensionOf(mediaType)}`,
+          disposition: "attachment",
+          cacheControl: "private, no-cache",
+        });
+      },
+      described("downloadPicture"),
+    )
+    .get(
+      "/:id/thumbnail",
+      async ({ params, query, request, session }) => {
+        const { size } = parse(thumbnailQuery, query);
+        const { id, key, sha256, mediaType } = await findOriginal(session.userId, params.id);
+        const thumbnail = thumbnailKey(key, size === "512" ? 512 : 2048);
+        if (!(await previews.ensure(thumbnail)))
+          throw new AppError("NOT_FOUND", "No thumbnail can be made of this picture");
+        const type = previewTypeOf(mediaType);
+        return sendObject(request, storage, thumbnail, {
+          mediaType: type,
+          etag: `"${sha256}-${size}"`,
+          fileName: `${id}-${size}.${extensionOf(type)}`,
+          disposition: "inline",
+          cacheControl: "private, no-cache",
+        });
+      },
+      described("readThumbnail"),
+    );
 }

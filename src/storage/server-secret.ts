@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "drizzle-orm";
-import type { Database, Transaction } from "../database/client.ts";
+import type { Queryable, Transaction } from "../database/client.ts";
 
 /** Name of the secret that signs links to pictures. */
 export const linksSecret = "signed-urls";
@@ -13,7 +13,7 @@ export const limitsSecret = "limits";
  * database agree on it.
  * @param name what it is for
  */
-export async function loadSecret(db: Database, name: string): Promise<Uint8Array> {
+export async function loadSecret(db: Queryable, name: string): Promise<Uint8Array> {
   // Waits for another server's insert, and leaves its secret alone.
   await db.execute(sql`
     INSERT INTO server_secrets (name, secret) VALUES (${name}, ${randomBytes(32)}) ON CONFLICT DO NOTHING`);
@@ -21,6 +21,16 @@ export async function loadSecret(db: Database, name: string): Promise<Uint8Array
     sql`SELECT secret FROM server_secrets WHERE name = ${name}`,
   );
   if (!row) throw new Error(`the secret ${name} is gone as soon as it was made`);
+  return row.secret;
+}
+
+/** The same, and no other takes its place before the transaction ends. */
+export async function holdSecret(tx: Transaction, name: string): Promise<Uint8Array> {
+  await loadSecret(tx, name);
+  const [row] = await tx.execute<{ secret: Uint8Array }>(
+    sql`SELECT secret FROM server_secrets WHERE name = ${name} FOR SHARE`,
+  );
+  if (!row) throw new Error(`the secret ${name} is gone`);
   return row.secret;
 }
 

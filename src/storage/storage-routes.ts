@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import type { Database } from "../database/client.ts";
 import { AppError, invalid, notFound } from "../errors.ts";
+import { described } from "../http/described.ts";
 import { ExactBody } from "./exact-body.ts";
 import { areaOf } from "./object-key.ts";
 import { announceAgain, isAnnounced } from "./references.ts";
@@ -75,5 +76,6 @@ export function storageRoutes(context: StorageContext) {
   // body to count its bytes.
   return new Elysia({ prefix: "/storage" }).all("/*", ({ request }) => answer(request, context), {
     parse: "none",
+    ...described("storedObject"),
   });
 }

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../database/client.ts";
 import { unavailable } from "../errors.ts";
+import { type SyncObserver, unobserved } from "./sync-observer.ts";
 
 /** Writes of one account that may wait; a phone that is sent away comes back. */
 const longestQueue = 50;
@@ -14,7 +15,11 @@ const lockTimeout = 10_000;
 export class AccountQueue {
   readonly #waiting = new Map<string, { last: Promise<unknown>; length: number }>();
 
-  constructor(readonly db: Database) {}
+  constructor(
+    readonly db: Database,
+    /** Told of what they wrote. */
+    readonly observer: SyncObserver = unobserved,
+  ) {}
 
   /** @throws 503 when too many wait already; what the work throws. */
   async transaction<T>(userId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {

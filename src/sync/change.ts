@@ -36,7 +36,8 @@ export interface InvalidItem {
 const longestCiphertext = 256 * 1024;
 const base64 = "[A-Za-z0-9+/_-]+={0,2}";
 
-const common = z.object({
+/** What comes with an entity in a delta, beside its own fields. */
+export const common = z.object({
   id: entityId,
   syncAction: maybe(z.enum(["CREATE", "UPDATE", "DELETE"], "must be CREATE, UPDATE or DELETE")),
   localVersion: maybe(z.number("must be a whole number").int("must be a whole number")),

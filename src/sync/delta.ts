@@ -144,5 +144,8 @@ export async function syncDelta(
       return polled.result;
     }
   }
-  return accounts.transaction(writer.userId, (tx) => exchange(tx, registry, writer, request));
+  const result = await accounts.transaction(writer.userId, (tx) => exchange(tx, registry, writer, request));
+  accounts.observer.decided(result.outcomes);
+  accounts.observer.refused(request.invalid);
+  return result;
 }

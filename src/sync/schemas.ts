@@ -20,16 +20,19 @@ export const version = z
   .max(largestVersion, "is larger than any version that was ever given out");
 
 /** An instant, read into its one spelling. */
-export const instant = z.string("must be an instant").transform((text, context) => {
-  if (isInOneSpelling(text)) return text;
-  const millis = readInstant(text);
-  if (millis !== null) return formatInstant(millis);
-  context.addIssue({
-    code: "custom",
-    message: "must be an ISO 8601 instant such as 2025-11-17T10:00:00.000Z",
-  });
-  return z.NEVER;
-});
+export const instant = z
+  .string("must be an instant")
+  .transform((text, context) => {
+    if (isInOneSpelling(text)) return text;
+    const millis = readInstant(text);
+    if (millis !== null) return formatInstant(millis);
+    context.addIssue({
+      code: "custom",
+      message: "must be an ISO 8601 instant such as 2025-11-17T10:00:00.000Z",
+    });
+    return z.NEVER;
+  })
+  .register(z.globalRegistry, { format: "date-time" });
 
 /** A number within bounds. Minus zero is made zero: JSON and Postgres tell them apart, nobody else does. */
 export function number(min: number, max = Number.MAX_VALUE) {

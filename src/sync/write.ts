@@ -37,7 +37,7 @@ export async function writeChanges(
   changes: readonly Change[],
   along?: Along,
 ): Promise<WriteResult> {
-  return accounts.transaction(writer.userId, async (tx) => {
+  const result = await accounts.transaction(writer.userId, async (tx) => {
     const counter = await lockCounter(tx, writer.userId, seenVersion(changes));
     const pending = await readPending(tx, writer.userId, writer.deviceId);
     const applied = await applyChanges(tx, registry, counter, {
@@ -58,4 +58,6 @@ export async function writeChanges(
     const after = ownOnly ? counter.current : counter.before;
     return { ...applied, syncVersion: await passOwnChanges(tx, writer, { before: counter.before, after }) };
   });
+  accounts.observer.decided(result.outcomes);
+  return result;
 }

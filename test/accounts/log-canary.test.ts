@@ -75,10 +75,11 @@ test("the one secret in the log is the reset link, in one line of its own", asyn
   const before = server.logs.length;
   await server.request("POST", "/auth/reset-password-request", { body: { email } });
   await server.context.passwordReset.settle();
+  await server.context.worker.runDue();
   const lines = server.logs
     .slice(before)
     .filter((line) => JSON.stringify(line).includes("reset-password?token="));
   expect(lines).toHaveLength(1);
-  expect(lines[0]?.resetLink).toStartWith("https://trails.example.org/reset-password?token=");
+  expect(lines[0]?.link).toStartWith("https://trails.example.org/reset-password?token=");
   expect(JSON.stringify(lines)).not.toContain("canary");
 });

@@ -89,7 +89,9 @@ describe("the command line", () => {
   });
 
   test("licenses names what is inside", async () => {
-    const { code, out } = await run(["licenses"]);
+    // Through a pipe that is not read at once, as by a pager.
+    const paged = '"$0" licenses | { sleep 1; cat; }';
+    const { code, out } = await start(["/bin/sh", "-c", paged, built.path], alien).ended;
     expect(code).toBe(0);
     for (const part of [
       "PostgreSQL Global Development Group",
@@ -97,6 +99,9 @@ describe("the command line", () => {
       "elysia",
       "libheif",
       "OpenSSL",
+      // What stands in the notes of a bundle within a package, and the last of all packages.
+      "Copyright (c) 2018 Jed Watson",
+      "zod 4",
     ])
       expect(out).toContain(part);
   });
@@ -157,6 +162,17 @@ async function thumbnailOf(server: Server, headers: Record<string, string>): Pro
   return `${answer.status} ${width}x${height}`;
 }
 
+/** The page of the API's description and all that it names, of which nothing lies beside the executable. */
+async function sizesOfDocs({ url }: Server): Promise<Record<string, number>> {
+  const page = await (await fetch(`${url}/docs`)).text();
+  const named = [...page.matchAll(/(?:src|href)="((?!data:)[^"]+)"/g)].map(([, path = ""]) => path);
+  const sizes = named.map(async (path) => {
+    const answer = await fetch(`${url}/${path}`);
+    return [path, answer.ok ? (await answer.bytes()).byteLength : -answer.status] as const;
+  });
+  return Object.fromEntries(await Promise.all(sizes));
+}
+
 describe("the server", () => {
   test("starts in an empty data folder, writes nowhere else, and again on what it left", async () => {
     const dataDir = built.newFolder();
@@ -166,6 +182,10 @@ describe("the server", () => {
     const headers = await register(first);
     await uploadHeic(first, headers);
     expect(await thumbnailOf(first, headers)).toBe("200 64x48");
+    const docs = await sizesOfDocs(first);
+    expect(docs["openapi.json"]).toBeGreaterThan(100_000);
+    expect(docs["docs/swagger-ui-bundle.js"]).toBeGreaterThan(1_000_000);
+    expect(Object.entries(docs).filter(([, size]) => size < 100)).toEqual([]);
     expect((await first.stop()).code).toBe(0);
     const [runtime = ""] = readdirSync(join(dataDir, "runtime"));
     const unpacked = listing(join(dataDir, "runtime", runtime));

@@ -3,18 +3,21 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
+import { longFor } from "../../src/amounts.ts";
 import { checkAccounts, checkSigningKeys } from "../../src/doctor/accounts.ts";
-import { longFor } from "../../src/doctor/amounts.ts";
 import { judgeBackups } from "../../src/doctor/backups.ts";
 import { type Check, runChecks } from "../../src/doctor/check.ts";
 import { checkClock } from "../../src/doctor/clock.ts";
 import { checkConfiguration, checkPlainHttp } from "../../src/doctor/configuration.ts";
 import { checkConflicts, checkDatabase, checkSchema } from "../../src/doctor/database.ts";
-import { checkDisk, judgeRoom, type Room } from "../../src/doctor/disk.ts";
+import { checkDisk, judgeRoom } from "../../src/doctor/disk.ts";
 import { combine, fail, ok, skip, warn } from "../../src/doctor/finding.ts";
+import { checkJobs } from "../../src/doctor/jobs.ts";
 import { checkMail } from "../../src/doctor/mail.ts";
 import { checkPermissions } from "../../src/doctor/permissions.ts";
 import { checkStorage } from "../../src/doctor/storage.ts";
+import type { Room } from "../../src/health/disk.ts";
+import { enqueue } from "../../src/jobs/queue.ts";
 import { anyDevice, startTestServer, type TestServer } from "../support/test-server.ts";
 import { partsOf, partsWithout } from "./patient.ts";
 
@@ -55,6 +58,26 @@ describe("checks", () => {
     expect(combine([ok("a"), warn("b", "do b"), fail("c", "do c"), fail("d", "do c")])).toEqual(
       fail("b; c; d", "do b do c"),
     );
+  });
+});
+
+describe("jobs", () => {
+  test("are done, wait for a server, or could not be done", async () => {
+    const { db } = server.context;
+    expect((await checkJobs(partsOf(server))).status).toBe("ok");
+    const id = await enqueue(db, { kind: "sweep" });
+    expect((await checkJobs(partsOf(server))).status).toBe("ok");
+    await db.execute(sql`UPDATE jobs SET run_at = now() - interval '1 hour'`);
+    expect(await checkJobs(partsOf(server))).toMatchObject({
+      status: "warn",
+      mend: expect.stringContaining("serve"),
+    });
+    await db.execute(sql`UPDATE jobs SET state = 'dead', finished_at = now() WHERE id = ${id}`);
+    expect(await checkJobs(partsOf(server))).toMatchObject({
+      status: "warn",
+      mend: expect.stringContaining("jobs list"),
+    });
+    await db.execute(sql`DELETE FROM jobs`);
   });
 });
 

@@ -16,6 +16,7 @@ const names = [
   "permissions",
   "clock",
   "mail",
+  "access",
   "public-address",
   "body-limit",
   "certificate",
@@ -23,6 +24,7 @@ const names = [
   "accounts",
   "signing-keys",
   "conflicts",
+  "jobs",
   "backups",
 ];
 
@@ -83,7 +85,7 @@ test("a database that is away is one failure, and what needs it is skipped", asy
   const { code, err, find } = await diagnose({ DATABASE_URL: "postgres://ada:s3cret-word@127.0.0.1:1/x" });
   expect([code, err]).toEqual([1, "trailglass: 1 check failed.\n"]);
   expect(find("database")?.detail).toContain("No database answers at 127.0.0.1:1");
-  for (const name of ["schema", "storage", "accounts", "signing-keys", "conflicts"])
+  for (const name of ["schema", "storage", "accounts", "signing-keys", "conflicts", "jobs"])
     expect(find(name)?.status).toBe("skip");
 });
 

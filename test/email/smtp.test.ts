@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server } from "node:net";
 import type { SMTPServerOptions } from "smtp-server";
+import { composeMail } from "../../src/email/compose-mail.ts";
 import { MailError, type MailSettings, sendTestMail, verifyMail } from "../../src/email/mail-check.ts";
+import type { OutgoingMail } from "../../src/email/outgoing-mail.ts";
 import { SmtpMailer } from "../../src/email/smtp-mailer.ts";
 import { register } from "../accounts/people.ts";
 import {
@@ -10,6 +12,7 @@ import {
   type TakenMail,
   type TestSmtpServer,
 } from "../support/smtp-server.ts";
+import { bodiesOf, headersOf } from "../support/taken-mail.ts";
 import { startTestServer } from "../support/test-server.ts";
 
 let certificate: { key: string; cert: string };
@@ -43,37 +46,14 @@ function settings(port: number, change: Partial<MailSettings> = {}): MailSetting
 }
 const trust = () => ({ trustedRoots: certificate.cert });
 const token = "to-ke_n";
-const mail = (email = "ada@example.org") => ({ accountId: crypto.randomUUID(), email, token });
-const mailer = (port: number, change: Partial<MailSettings> = {}, publicUrl?: string) =>
-  new SmtpMailer(settings(port, change), publicUrl, trust());
-
-/** Headers by their name in lower case, unfolded. */
-function headersOf({ source }: TakenMail): Map<string, string> {
-  const [head = ""] = source.split("\r\n\r\n");
-  const lines = head.replace(/\r\n[ \t]/g, " ").split("\r\n");
-  return new Map(
-    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
-  );
+const id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const accountId = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+function mail(to = "ada@example.org", publicUrl?: string, code = token): OutgoingMail {
+  const reset = { template: "password-reset", to: { ownerId: accountId } } as const;
+  return { ...composeMail(reset, code, publicUrl), id, to, accountId, template: reset.template };
 }
-
-function decode(part: string): string {
-  const [head = "", ...rest] = part.split("\r\n\r\n");
-  const body = rest.join("\r\n\r\n");
-  if (/base64/i.test(head)) return Buffer.from(body, "base64").toString();
-  if (!/quoted-printable/i.test(head)) return body;
-  const joined = body.replace(/=\r\n/g, "");
-  const bytes = joined.replace(/=([0-9A-F]{2})/g, (_all, hex) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(bytes, "latin1").toString();
-}
-
-/** The plain text and the HTML of a mail. */
-function bodiesOf({ source }: TakenMail): { text: string; html: string } {
-  const boundary = /boundary="([^"]+)"/.exec(source)?.[1] ?? "none";
-  const [, text = "", html = ""] = source.split(`--${boundary}`);
-  return { text: decode(text.trimStart()), html: decode(html.trimStart()) };
-}
+const mailer = (port: number, change: Partial<MailSettings> = {}) =>
+  new SmtpMailer(settings(port, change), trust());
 
 async function failureOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
@@ -87,7 +67,8 @@ async function failureOf(work: Promise<unknown>): Promise<string> {
 describe("a mail", () => {
   test("goes out over STARTTLS, signed in, as text and as HTML with the link", async () => {
     const server = await start();
-    await mailer(server.port, {}, "https://trails.example.org/journal/").send(mail());
+    const publicUrl = "https://trails.example.org/journal/";
+    await mailer(server.port).send(mail("ada@example.org", publicUrl));
     expect(server.taken).toHaveLength(1);
     const [taken] = server.taken as [TakenMail];
     expect(taken).toMatchObject({
@@ -100,6 +81,7 @@ describe("a mail", () => {
     expect(headers.get("from")).toBe("Trailglass <trails@example.org>");
     expect(headers.get("to")).toBe("ada@example.org");
     expect(headers.get("subject")).toBe("Choose a new password for Trailglass");
+    expect(headers.get("message-id")).toBe(`<${id}@example.org>`);
     const link = "https://trails.example.org/journal/reset-password?token=to-ke_n";
     const { text, html } = bodiesOf(taken);
     expect(text.split("\r\n")).toContain(link);
@@ -117,9 +99,9 @@ describe("a mail", () => {
   test("goes out over TLS from the first byte on the port for that", async () => {
     const server = await start({ secure: true });
     const network = { ...trust(), implicitTlsPort: server.port };
-    await new SmtpMailer(settings(server.port), undefined, network).send(mail());
+    await new SmtpMailer(settings(server.port), network).send(mail());
     // However SMTP_TLS_ENABLED stands: that port speaks nothing else.
-    await new SmtpMailer(settings(server.port, { smtpTlsEnabled: false }), undefined, network).send(mail());
+    await new SmtpMailer(settings(server.port, { smtpTlsEnabled: false }), network).send(mail());
     expect(server.taken.map(({ encrypted }) => encrypted)).toEqual([true, true]);
   });
 
@@ -163,10 +145,10 @@ describe("a mail", () => {
 
   test("escapes what stands in it", async () => {
     const server = await start();
-    await mailer(server.port).send({ ...mail(), token: '<b>"&\nSubject: x {{token}}' });
+    await mailer(server.port).send(mail("ada@example.org", undefined, '<b>"&\nSubject: x {{code}}'));
     const { text, html } = bodiesOf(server.taken[0] as TakenMail);
-    expect(text).toContain('<b>"& Subject: x {{token}}');
-    expect(html).toContain("&lt;b&gt;&quot;&amp; Subject: x {{token}}");
+    expect(text).toContain('<b>"& Subject: x {{code}}');
+    expect(html).toContain("&lt;b&gt;&quot;&amp; Subject: x {{code}}");
     expect(html).not.toContain("<b>");
   });
 });
@@ -290,8 +272,12 @@ test("a forgotten password, from the request to the mail; a failure tells nobody
         body: { email },
         headers: { Host: "evil.example" },
       });
+    const deliver = async () => {
+      await server.context.passwordReset.settle();
+      await server.context.worker.runDue();
+    };
     expect((await ask(person.email)).status).toBe(202);
-    await server.context.passwordReset.settle();
+    await deliver();
     const [taken] = smtp.taken as [TakenMail];
     expect(taken.to).toEqual([person.email]);
     const [, given = ""] =
@@ -305,8 +291,8 @@ test("a forgotten password, from the request to the mail; a failure tells nobody
       [202, ""],
       [202, ""],
     ]);
-    await server.context.passwordReset.settle();
-    const failures = server.logs.filter(({ level }) => level === "error");
+    await deliver();
+    const failures = server.logs.filter(({ msg }) => msg === "a job failed; it is tried again");
     expect(failures).toHaveLength(1);
     expect(JSON.stringify(failures)).toContain("Nothing answers");
     for (const secret of [person.email, given]) expect(JSON.stringify(server.logs)).not.toContain(secret);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeJournal } from "../backup/journal.ts";
@@ -127,8 +127,10 @@ describe("trailglass export", () => {
     killed.kill("SIGKILL");
     await killed.exited;
     expect(await readdir(folder)).toEqual(["out.zip.partial"]);
+    await chmod(partial, 0o644);
     expect((await server.run(args())).code).toBe(0);
     expect(await readdir(folder)).toEqual(["out.zip"]);
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
     expect((await read()).has("README.txt")).toBe(true);
   });
 });

@@ -189,16 +189,36 @@ describe("every line", () => {
       accountId: ada.userId,
       method: "GET",
       path: "/api/v1/trips",
+      route: "/api/v1/trips",
       status: 200,
       durationMs: expect.any(Number),
       msg: "request",
     });
   });
 
-  test("of an error names the request and where it happened", async () => {
+  test("of a request names its route, whatever the path, and none where there is none", async () => {
+    const since = lines.length;
+    await ask("GET", "/trips/some-trip/days/2025-01-01");
+    await ask("DELETE", "/trips/some-trip/");
+    await server.request("GET", "/place-visits/somewhere");
+    await ask("PATCH", "/trips/some-trip");
+    await ask("GET", "/nothing/at/all");
+    const routes = lines.slice(since).map((line) => JSON.parse(line).route);
+    expect(routes).toEqual([
+      "/api/v1/trips/:id/days/:date",
+      "/api/v1/trips/:id",
+      "/api/v1/place-visits/:id",
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test("of an error names the request, its route, whose it was and where it happened", async () => {
     const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "error");
-    for (const { requestId, err } of errors) {
+    expect(errors.some(({ accountId }) => accountId === ada.userId)).toBe(true);
+    for (const { requestId, route, err } of errors) {
       expect(requestId).toBeString();
+      expect(route).toStartWith("/api/v1/");
       expect(err.cause.code).toMatch(/^[0-9A-Z]{5}$/);
       expect(err.stack).toContain("at ");
     }

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
-import { defineJob, type JobKind, type JobRun, pauseAfter } from "../../src/jobs/job.ts";
+import { defineJob, HopelessJob, type JobKind, type JobRun, pauseAfter } from "../../src/jobs/job.ts";
 import { makeUpForMissed, periodOf } from "../../src/jobs/missed.ts";
 import { cancel, claim, enqueue, forgetOldJobs, listJobs, renew, retryNow } from "../../src/jobs/queue.ts";
 import { tick } from "../../src/jobs/ticks.ts";
@@ -121,6 +121,17 @@ describe("a job", () => {
     expect(await enqueue(client.db, { kind: "count", key: "b" })).toBeString();
   });
 
+  test("of a key is asked for again when its time is over, whatever became of it", async () => {
+    const ask = (keyFor: number) => enqueue(client.db, { kind: "count", key: "a", keyFor });
+    const first = await ask(3600);
+    await client.db.execute(sql`UPDATE jobs SET created_at = now() - interval '59 minutes', state = 'dead'`);
+    expect(await ask(3600)).toBeNull();
+    await client.db.execute(sql`UPDATE jobs SET created_at = now() - interval '61 minutes'`);
+    const asked = await Promise.all([ask(3600), ask(3600), ask(3600)]);
+    expect(asked.filter(Boolean)).toHaveLength(1);
+    expect(await stateOf(first)).toMatchObject({ state: "dead" });
+  });
+
   test("goes with the account it is for", async () => {
     const userId = crypto.randomUUID();
     await client.db.execute(
@@ -162,6 +173,22 @@ describe("a job that fails", () => {
     expect(givenUp).toEqual([id as string]);
     expect(ends.map(({ state }) => state)).toEqual(["waiting", "waiting", "dead"]);
     expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
+  });
+
+  test("and says that it is hopeless is given up at once", async () => {
+    const givenUp: (string | null)[] = [];
+    const kind = defineJob("fails", {
+      attempts: 40,
+      run: async () => {
+        throw new HopelessJob("nobody has this address");
+      },
+      givenUp: async (_tx, _job, problem) => void givenUp.push(problem),
+    });
+    const id = await enqueue(client.db, { kind: "fails" });
+    await workerOf([kind]).runDue();
+    const problem = "nobody has this address";
+    expect(await stateOf(id)).toMatchObject({ state: "dead", attempts: 1, problem });
+    expect(givenUp).toEqual([problem]);
   });
 
   test("is dead only together with what follows from that", async () => {
@@ -375,7 +402,9 @@ describe("an administrator", () => {
 
   test("cancels what waits and what runs, and what follows from that is done", async () => {
     const givenUp: string[] = [];
-    const { job, runs } = held("long", { givenUp: async (_tx, { id }) => void givenUp.push(id) });
+    const { job, runs } = held("long", {
+      givenUp: async (_tx, { id }, problem) => void givenUp.push(problem ?? id),
+    });
     const kinds = [job];
     const [running, waiting] = [
       await enqueue(client.db, { kind: "long" }),

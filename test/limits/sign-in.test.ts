@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import type { PasswordResetMail } from "../../src/email/log-mailer.ts";
+import type { OutgoingMail } from "../../src/email/outgoing-mail.ts";
 import { deviceInfo, instantHasher, type Person, register } from "../accounts/people.ts";
 import { expectError } from "../http/error-shape.ts";
 import { type Answer, startTestServer, type TestServer } from "../support/test-server.ts";
@@ -13,7 +13,7 @@ const hasher = {
     return instantHasher.verify(password, hash);
   },
 };
-const mails: PasswordResetMail[] = [];
+const mails: OutgoingMail[] = [];
 const base = await startTestServer({}, { hasher, mailer: { send: async (mail) => void mails.push(mail) } });
 let server: TestServer;
 beforeEach(async () => {
@@ -97,18 +97,49 @@ test("a token that is merely presented makes nobody at home", async () => {
 });
 
 const ask = (email: string) => server.request("POST", "/auth/reset-password-request", { body: { email } });
-const tokensOf = ({ userId }: Person) =>
-  mails.filter(({ accountId }) => accountId === userId).map(({ token }) => token);
-
-test("whoever reads the account's mail signs in at once where they chose another password", async () => {
-  const ada = await register(server);
-  await attack(ada.email);
-  await ask(ada.email);
+async function tokenFor({ email, userId }: Person): Promise<string> {
+  await ask(email);
   await base.context.passwordReset.settle();
-  const body = { token: tokensOf(ada)[0], newPassword: "another good one" };
-  await server.request("POST", "/auth/reset-password", { body, headers: from("192.0.2.5") });
-  expect((await signIn(ada.email, "another good one", "192.0.2.5")).status).toBe(200);
-  expect((await signIn(ada.email, "another good one", "192.0.2.6")).status).toBe(429);
+  await base.context.worker.runDue();
+  const mail = mails.findLast(({ accountId }) => accountId === userId);
+  return mail?.handOn && "code" in mail.handOn ? mail.handOn.code : "";
+}
+
+/** Fills the form of the page that a mail leads to. */
+const fillForm = (token: string, newPassword: string, address: string) =>
+  fetch(`${server.url}/reset-password`, {
+    method: "POST",
+    headers: from(address),
+    body: new URLSearchParams({ token, newPassword, repeated: newPassword }),
+  });
+
+test.each(["the app", "the page"])(
+  "whoever reads the account's mail signs in at once where they chose another password, by %s",
+  async (way) => {
+    const ada = await register(server);
+    await attack(ada.email);
+    const token = await tokenFor(ada);
+    const next = "another good one";
+    const body = { token, newPassword: next };
+    if (way === "the page") await fillForm(token, next, "192.0.2.5");
+    else await server.request("POST", "/auth/reset-password", { body, headers: from("192.0.2.5") });
+    expect((await signIn(ada.email, next, "192.0.2.5")).status).toBe(200);
+    expect((await signIn(ada.email, next, "192.0.2.6")).status).toBe(429);
+  },
+);
+
+test("forms are counted like whoever signs in, and say so in words", async () => {
+  await server.stop();
+  server = limitedServer(base, { rateLimitAuth: perHour(2) });
+  const answers: Response[] = [];
+  for (let time = 0; time < 3; time++)
+    answers.push(await fillForm("nonsense", "another good one", "192.0.2.9"));
+  expect(answers.map(({ status }) => status)).toEqual([400, 400, 429]);
+  const refused = answers[2] as Response;
+  expect(refused.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(refused.headers.get("x-ratelimit-remaining")).toBe("0");
+  expect(await refused.text()).toContain("Not so fast");
 });
 
 test("nothing of who signs in is in the log", async () => {

@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import { inspectAnswer, UndocumentedAnswer } from "./answer-inspection.ts";
+import { canaryAt } from "./log-canary.ts";
 import type { Form } from "./phone-pictures.ts";
 import { failure, refreshed } from "./wire.ts";
 
@@ -110,14 +112,19 @@ export class PhoneTransport {
 
   async #once(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
     this.requests++;
+    const canary = canaryAt(this.options.baseUrl);
+    canary.request(path, body, this.accessToken);
     try {
-      const response = await this.options.network(this.#request(method, path, body));
+      const request = this.#request(method, path, body);
+      const response = await this.options.network(request);
       const text = await response.text();
+      await inspectAnswer(request, response, text);
+      canary.answer(text);
       if (!response.headers.get("x-request-id"))
         throw new ContractBreach(`${method} ${path}: no X-Request-ID`);
       return { status: response.status, text };
     } catch (error) {
-      if (error instanceof ContractBreach) throw error;
+      if (error instanceof ContractBreach || error instanceof UndocumentedAnswer) throw error;
       this.lostAnswers++;
       throw new LostAnswer(`${method} ${path}: ${error instanceof Error ? error.message : error}`);
     }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { freshDatabase } from "./fresh-database.ts";
+import { requireSilence } from "./log-canary.ts";
 import { program } from "./program.ts";
 
 export interface ServerProcessOptions {
@@ -25,7 +26,7 @@ export interface ServerProcess {
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<void>;
   /** Starts again on the same data and port, and waits until it is ready. */
   restart(): Promise<void>;
-  /** Ends the server and removes its data. */
+  /** Ends the server and removes its data. @throws when it has printed what phones sent in confidence */
   stop(): Promise<void>;
 }
 
@@ -55,7 +56,8 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   };
   const command = options.command ?? defaultCommand();
   const url = `http://127.0.0.1:${port}`;
-  let current = await launch(command, dataDir, env, url);
+  const printed: string[] = [];
+  let current = await launch(command, dataDir, env, url, printed);
   return {
     url,
     dataDir,
@@ -66,12 +68,13 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
     kill: (signal) => end(current, signal),
     async restart() {
       await end(current, "SIGTERM");
-      current = await launch(command, dataDir, env, url);
+      current = await launch(command, dataDir, env, url, printed);
     },
     async stop() {
       await end(current, "SIGTERM");
       await database?.drop();
       await rm(dataDir, { recursive: true, force: true });
+      requireSilence(url, printed.join("").split("\n"));
     },
   };
 }
@@ -91,7 +94,7 @@ function environment(dataDir: string, port: number): Record<string, string> {
     ALLOW_PLAIN_HTTP: "true",
     APP_ENVIRONMENT: "development",
     REGISTRATION: "open",
-    LOG_LEVEL: "warn",
+    LOG_LEVEL: "info",
     GLOBAL_RATE_LIMIT_PER_MINUTE: "0",
     ...UNLIMITED,
   };
@@ -108,10 +111,11 @@ async function launch(
   cwd: string,
   env: Record<string, string>,
   url: string,
+  printed: string[],
 ): Promise<Running> {
   // The data folder as working folder: no env file of the developer's is picked up.
   const child = Bun.spawn(command, { cwd, env, stdout: "pipe", stderr: "pipe" });
-  const running = { child, watcher: endWithThisProcess(child.pid), output: collectTail(child) };
+  const running = { child, watcher: endWithThisProcess(child.pid), output: collect(child, printed) };
   const deadline = Date.now() + READY_WITHIN_MS;
   while (!(await isReady(url))) {
     if (isOver(child) || Date.now() > deadline) {
@@ -148,12 +152,16 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-/** Reads the output away, so that the server never blocks on it, and keeps its end for an error message. */
-function collectTail(child: Subprocess<"ignore", "pipe", "pipe">): () => string {
+/** Reads the output away, so that the server never blocks on it. @returns its end, for an error message */
+function collect(child: Subprocess<"ignore", "pipe", "pipe">, printed: string[]): () => string {
   let text = "";
   const drain = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
-    for await (const chunk of stream) text = (text + decoder.decode(chunk)).slice(-4_000);
+    for await (const chunk of stream) {
+      const piece = decoder.decode(chunk, { stream: true });
+      printed.push(piece);
+      text = (text + piece).slice(-4_000);
+    }
   };
   drain(child.stdout).catch(() => undefined);
   drain(child.stderr).catch(() => undefined);

@@ -48,8 +48,16 @@ export function makeCertificate(): { key: string; cert: string } {
   return pair;
 }
 
+export interface TestSmtpOptions extends SMTPServerOptions {
+  /** Where it listens; on a free port when not given. */
+  readonly port?: number;
+  /** Says of a mail that is there as a whole why it is not taken, if it is not. As long as it ponders, it is neither. */
+  readonly judge?: (mail: TakenMail) => Promise<Error | null>;
+}
+
 /** Starts one that lets in whoever says "open sesame". */
-export async function startSmtpServer(options: SMTPServerOptions = {}): Promise<TestSmtpServer> {
+export async function startSmtpServer(given: TestSmtpOptions = {}): Promise<TestSmtpServer> {
+  const { port = 0, judge = async () => null, ...options } = given;
   const taken: TakenMail[] = [];
   const logins: [string, string][] = [];
   const server = new SMTPServer({
@@ -65,21 +73,24 @@ export async function startSmtpServer(options: SMTPServerOptions = {}): Promise<
       stream.on("data", (chunk) => chunks.push(chunk));
       stream.on("end", () => {
         const { mailFrom, rcptTo } = session.envelope;
-        taken.push({
+        const mail: TakenMail = {
           from: mailFrom ? mailFrom.address : "",
           to: rcptTo.map(({ address }) => address),
           encrypted: session.secure,
           user: session.user || undefined,
           source: Buffer.concat(chunks).toString(),
+        };
+        judge(mail).then((refusal) => {
+          if (refusal === null) taken.push(mail);
+          done(refusal);
         });
-        done();
       });
     },
     ...options,
   });
   // Clients that hang up in the middle are part of what is tested.
   server.on("error", () => {});
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  await new Promise<void>((listening) => server.listen(port, "127.0.0.1", listening));
   return {
     port: (server.server.address() as AddressInfo).port,
     taken,

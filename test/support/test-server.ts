@@ -7,6 +7,9 @@ import { type Context, createContext, type Overrides } from "../../src/context.t
 import { connect, parseDatabaseUrl } from "../../src/database/client.ts";
 import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { inspectAnswer, inspectAnswersOf } from "./answer-inspection.ts";
+import { documentOf } from "./documented-answers.ts";
+import { canaryAt, requireSilence } from "./log-canary.ts";
 import { createTestDatabase } from "./shared-postgres.ts";
 
 export interface RequestOptions {
@@ -37,10 +40,12 @@ export interface TestServer {
   readonly databaseUrl: string;
   readonly config: Config;
   readonly context: Context;
+  readonly app: ReturnType<typeof createApp>;
   /** Every log line so far, parsed. */
   readonly logs: LogLine[];
   /** Calls `/api/v1` + path, with the headers that every phone sends; content type JSON also without a body. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** @throws when a line of its log holds what a request or an answer kept secret */
   stop(): Promise<void>;
 }
 
@@ -83,8 +88,11 @@ function toRequest(url: string, method: string, path: string, options: RequestOp
   });
 }
 
-async function toAnswer(response: Response): Promise<Answer> {
+/** Sends a request. @throws UndocumentedAnswer when the answer is not as the API's description has it */
+async function send(request: Request): Promise<Answer> {
+  const response = await fetch(request);
   const text = await response.text();
+  await inspectAnswer(request, response, text);
   const isJson = response.headers.get("content-type")?.includes("json");
   return {
     status: response.status,
@@ -97,8 +105,14 @@ async function toAnswer(response: Response): Promise<Answer> {
 /** Calls the API of whatever listens at an address. */
 export const requester =
   (url: string): TestServer["request"] =>
-  async (method, path, options = {}) =>
-    toAnswer(await fetch(toRequest(url, method, path, options)));
+  async (method, path, options = {}) => {
+    const canary = canaryAt(url);
+    canary.request(path, options.body, options.token);
+    const answer = await send(toRequest(url, method, path, options));
+    // What describes the API names parameters, and no person.
+    if (!path.endsWith("/openapi.json")) canary.answer(answer.json);
+    return answer;
+  };
 
 /** Starts the server on a fresh database; `stop` drops it again. */
 export async function startTestServer(
@@ -108,7 +122,13 @@ export async function startTestServer(
   const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "trailglass-"));
   const config = testConfig({ dataDir, ...overrides });
   const logs: LogLine[] = [];
-  const destination = { write: (line: string) => void logs.push(JSON.parse(line)) };
+  const lines: string[] = [];
+  const destination = {
+    write(line: string) {
+      lines.push(line);
+      logs.push(JSON.parse(line));
+    },
+  };
   const log = createLog({ level: config.logLevel, format: "json", destination });
   const own = await createTestDatabase();
   const database = connect(parseDatabaseUrl(own.url), config.databaseMaxPoolSize);
@@ -116,19 +136,23 @@ export async function startTestServer(
   const app = createApp(context);
   const server = listen({ ...context, handle: (request) => app.handle(request) });
   context.address.listening(server.url);
+  const endInspection = inspectAnswersOf(server.url, async (answer) => (await documentOf(app)).check(answer));
   return {
     url: server.url,
     databaseUrl: own.url,
     config,
     context,
+    app,
     logs,
     request: requester(server.url),
     async stop() {
+      endInspection();
       await server.stop();
       await context.dispose();
       await database.close();
       await own.drop();
       if (overrides.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      requireSilence(server.url, lines);
     },
   };
 }

@@ -3,15 +3,15 @@ import type { Answers, Section } from "../question.ts";
 
 const isSmtp = ({ mail }: Answers) => mail === "smtp";
 
-/** Mail, for forgotten passwords. */
+/** Mail: forgotten passwords, invitations, warnings. */
 export const mailSection: Section = {
   title: "Mail",
   questions: [
     {
       name: "mail",
       flag: "mail <how>",
-      ask: "Shall the server send mail? (for forgotten passwords)",
-      about: "how mail for forgotten passwords is sent",
+      ask: "Shall the server send mail? (forgotten passwords, invitations, warnings)",
+      about: "how mail is sent: forgotten passwords, invitations, warnings",
       kind: "choice",
       choices: [
         { value: "none", label: "No", hint: '"trailglass reset-password" helps, too' },

@@ -1,0 +1,31 @@
+import type { Config } from "../config/config.ts";
+import type { Database } from "../database/client.ts";
+import { findJobTroubles, lastAttempt } from "../jobs/job-facts.ts";
+import type { Lookout } from "./health.ts";
+
+/** Seconds after which a job that nobody has begun is late: it is looked for every ten. */
+const late = 900;
+
+/** Whether jobs are done: `behind`, nobody begins them; `failing`, one was given up. */
+export const jobsLookout = (db: Database): Lookout => ({
+  async look() {
+    const { waitingSeconds, failingKinds } = await findJobTroubles(db);
+    if (waitingSeconds > late) return { status: "behind" };
+    return { status: failingKinds > 0 ? "failing" : "ok" };
+  },
+});
+
+/**
+ * Whether mail goes out, as far as the last one tells. No mail server is asked: to sign in every few seconds is what
+ * providers lock accounts for.
+ */
+export const mailLookout = (
+  { emailEnabled, emailProvider }: Pick<Config, "emailEnabled" | "emailProvider">,
+  db: Database,
+): Lookout => ({
+  async look() {
+    if (!emailEnabled || emailProvider === "console") return { status: "off" };
+    const outcome = await lastAttempt(db, "mail");
+    return { status: outcome === null ? "unknown" : outcome === "well" ? "ok" : "failing" };
+  },
+});

@@ -1,0 +1,49 @@
+import { sql } from "drizzle-orm";
+import type { Queryable } from "../database/client.ts";
+import type { JobState } from "./job.ts";
+
+export interface JobCount extends Record<string, unknown> {
+  readonly kind: string;
+  readonly state: JobState;
+  readonly count: number;
+}
+
+/** How many jobs there are, of those that are remembered. */
+export async function countJobs(db: Queryable): Promise<JobCount[]> {
+  return db.execute<JobCount>(
+    sql`SELECT kind, state, count(*) AS count FROM jobs GROUP BY kind, state ORDER BY kind, state`,
+  );
+}
+
+/** What somebody should know of the jobs. */
+export interface JobTroubles extends Record<string, unknown> {
+  /** Seconds that a job has been due for without anybody beginning it; those behind another of their kind do not count. */
+  readonly waitingSeconds: number;
+  /** Kinds that were given up within a week, and have not come out well since. */
+  readonly failingKinds: number;
+}
+
+/** Looks for jobs that nobody does, and for those that cannot be done. */
+export async function findJobTroubles(db: Queryable): Promise<JobTroubles> {
+  const [found] = await db.execute<JobTroubles>(sql`
+    SELECT
+      (SELECT coalesce(extract(epoch FROM max(now() - coalesce(lease_until, run_at))), 0)::float8 FROM jobs j
+        WHERE (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until <= now())
+          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now())
+      ) AS "waitingSeconds",
+      (SELECT count(DISTINCT kind) FROM jobs j
+        WHERE state = 'dead' AND finished_at > now() - interval '7 days'
+          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'done' AND o.finished_at > j.finished_at)
+      ) AS "failingKinds"`);
+  return found ?? { waitingSeconds: 0, failingKinds: 0 };
+}
+
+/** How the last attempt at a kind of job came out; null when there was none that is remembered. */
+export async function lastAttempt(db: Queryable, kind: string): Promise<"well" | "badly" | null> {
+  const [last] = await db.execute<{ state: JobState }>(sql`
+    SELECT state FROM jobs
+    WHERE kind = ${kind} AND (state IN ('done', 'dead') OR state = 'waiting' AND problem IS NOT NULL)
+    ORDER BY started_at DESC LIMIT 1`);
+  if (!last) return null;
+  return last.state === "done" ? "well" : "badly";
+}
