@@ -605,6 +605,35 @@ test("an import beside the account that it came from leaves that one alone, and 
   expect(row.notes).toBe(awkward);
 });
 
+describe("the counter is above whatever a file tells of", () => {
+  const stamps = { appearanceSettings: { version: 5000, lastModified: minute(0), deviceId: null } };
+  const told: readonly [what: string, file: string, change: Change][] = [
+    ["rows", "trips.json", first({ serverVersion: 5000 })],
+    ["links", "trip-members.json", first({ version: 5000 })],
+    ["devices' cursors", "devices.json", first({ voidCursor: 5000 })],
+    ["groups of settings", "settings.json", first({ groupStamps: stamps })],
+    ["conflicts", "conflicts.json", first({ reportedVersion: 5000 })],
+    ["deletions", "deleted.json", first({ serverVersion: 5000 })],
+  ];
+  test.each(told)("%s", async (_what, file, change) => {
+    const account = await createAccount(server);
+    await importInto(server, account, await archiveOf({ [file]: change }));
+    const [row] = await source.rows<Json>(
+      sql`SELECT version FROM sync_versions WHERE user_id = ${account.userId}`,
+    );
+    expect(row.version).toBe(1_005_000);
+  });
+
+  test("but for cursors that no counter could come to", async () => {
+    const account = await createAccount(server);
+    await importInto(server, account, await archiveOf({ "devices.json": first({ voidCursor: 9e14 }) }));
+    const [row] = await source.rows<Json>(
+      sql`SELECT version FROM sync_versions WHERE user_id = ${account.userId}`,
+    );
+    expect(row.version).toBe(readJson(files, "export.json").syncVersion + 1_000_000);
+  });
+});
+
 describe("a profile picture", () => {
   const avatarOf = async ({ userId }: Empty) => {
     const [row] = await source.rows<{ key: string }>(
