@@ -105,6 +105,16 @@ program
     await exportAccount(command.optsWithGlobals());
   });
 program
+  .command("import <file>")
+  .description("bring an export in JSON into an empty account; the server may run")
+  .requiredOption("--user <email>", "the account: make it with create-user, and import before phones sign in")
+  .option("--salvage", "leave out what is damaged, instead of importing nothing")
+  .option("--json", "print what was imported as JSON")
+  .action(async (file, _options, command) => {
+    const { importFile } = await import("./import.ts");
+    await importFile(file, command.optsWithGlobals());
+  });
+program
   .command("rotate-keys")
   .description("make a new signing key, on running servers too; nobody is signed out")
   .option("--revoke-all", "end the old keys, every session and all links at once")

@@ -5,6 +5,7 @@ import { EmbeddedPostgresError } from "../src/database/embedded/error.ts";
 import { SchemaError } from "../src/database/migrator.ts";
 import { DatabaseUnavailableError } from "../src/database/open.ts";
 import { AppError } from "../src/errors.ts";
+import { ImportError } from "../src/exports/import/import-error.ts";
 import { ListenError } from "../src/http/server.ts";
 import { createLog } from "../src/log.ts";
 import { StorageAwayError } from "../src/storage/inspection.ts";
@@ -44,6 +45,7 @@ const exitCodes: readonly [new (...args: never[]) => Error, number][] = [
   [SchemaError, 69],
   [ListenError, 69],
   [StorageAwayError, 69],
+  [ImportError, 1],
   [CommandError, 1],
   [UsageError, 64],
   [AppError, 1],

@@ -18,6 +18,7 @@ const commands = [
   "disable-user",
   "delete-user",
   "export",
+  "import",
   "rotate-keys",
   "storage",
   "backup",

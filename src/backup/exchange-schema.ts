@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database, Queryable, Transaction } from "../database/client.ts";
 import { ownMark } from "../database/migrator.ts";
+import { counterLift } from "../sync/counter.ts";
 import { BackupError } from "./error.ts";
 import { ownTables } from "./tables.ts";
 
@@ -11,12 +12,6 @@ const replacedSchema = "trailglass_replaced";
 
 /** Seconds to wait for somebody who looks into the tables, in psql for example. */
 const patience = 30;
-
-/**
- * Versions that no phone can have seen: above the backup's highest by more than any account makes in the time between
- * backups (sync.md, Restore).
- */
-export const counterLift = 1_000_000;
 
 /** Removes what an interrupted restore has left, and makes an empty schema. @throws BackupError refused */
 export async function makeRestoreSchema(db: Database): Promise<void> {

@@ -4,9 +4,9 @@ import type { Database, DatabaseClient, Transaction } from "../database/client.t
 import { copyIn } from "../database/copy.ts";
 import { migrate } from "../database/migrator.ts";
 import { codeOf } from "../database/sqlstate.ts";
+import { counterLift } from "../sync/counter.ts";
 import { fingerprintTable, useCopyFormat } from "./dump.ts";
 import { BackupError } from "./error.ts";
-import { counterLift } from "./exchange-schema.ts";
 import type { BackupFiles } from "./files.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
 import type { BackupProgress } from "./progress.ts";

@@ -3,6 +3,12 @@ import type { Queryable, Transaction } from "../database/client.ts";
 import { unauthorized } from "../errors.ts";
 import { largestLift } from "./schemas.ts";
 
+/**
+ * Versions that no phone can have seen, where an account is as it was before: above the highest by more than any account
+ * makes in the time between backups (sync.md, Restore).
+ */
+export const counterLift = 1_000_000;
+
 interface CounterRow extends Record<string, unknown> {
   version: number;
   epoch: string;

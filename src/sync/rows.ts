@@ -16,19 +16,22 @@ export interface NewRow {
   readonly isNew: boolean;
 }
 
-interface Leaf {
+/** A column, and where in a content its value stands. */
+export interface Leaf {
   readonly path: readonly string[];
   readonly column: Column;
 }
 
-function leavesOf(tree: FieldTree, path: readonly string[] = []): Leaf[] {
+/** The columns that a content fills. */
+export function leavesOf(tree: FieldTree, path: readonly string[] = []): Leaf[] {
   return Object.entries(tree).flatMap(([key, node]) => {
     if (node instanceof Column) return [{ path: [...path, key], column: node }];
     return "sql" in node && typeof node.sql === "string" ? [] : leavesOf(node as FieldTree, [...path, key]);
   });
 }
 
-function valueAt(content: Content | null, path: readonly string[]): ArrayItem {
+/** The value of a leaf; null where the content has none. */
+export function valueAt(content: Content | null, path: readonly string[]): ArrayItem {
   let at: unknown = content;
   for (const key of path) at = (at as Content | null | undefined)?.[key];
   return (at ?? null) as ArrayItem;
