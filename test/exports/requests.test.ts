@@ -341,5 +341,6 @@ test("what is logged names nobody's journal", async () => {
   await requestExport(device);
   await worker.runDue();
   const lines = JSON.stringify(server.logs);
-  for (const secret of [device.person.email, "canary-9f31c2", "latitude"]) expect(lines).not.toContain(secret);
+  for (const secret of [device.person.email, "canary-9f31c2", "latitude"])
+    expect(lines).not.toContain(secret);
 });
