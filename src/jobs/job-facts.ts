@@ -31,9 +31,11 @@ export async function findJobTroubles(db: Queryable): Promise<JobTroubles> {
         WHERE (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until <= now())
           AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now())
       ) AS "waitingSeconds",
-      (SELECT count(DISTINCT kind) FROM jobs j
-        WHERE state = 'dead' AND finished_at > now() - interval '7 days'
-          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'done' AND o.finished_at > j.finished_at)
+      -- The last of each kind, and not each of the dead against all that were done: there may be thousands of both.
+      (SELECT count(*) FROM (
+        SELECT max(finished_at) FILTER (WHERE state = 'dead') AS dead, max(finished_at) FILTER (WHERE state = 'done') AS done
+        FROM jobs GROUP BY kind) kinds
+        WHERE dead > now() - interval '7 days' AND (done IS NULL OR done <= dead)
       ) AS "failingKinds"`);
   return found ?? { waitingSeconds: 0, failingKinds: 0 };
 }
