@@ -185,9 +185,13 @@ export async function cancel(tx: Transaction, kinds: readonly JobKind[], id: str
 /** Days for which jobs that ended well are remembered, and those that did not. */
 const remembered = { well: 7, dead: 90 };
 
-/** Forgets jobs that ended long ago. */
+/**
+ * Forgets jobs that ended long ago, but for the last that the time of its kind has made: by that one it is known whether a
+ * time was missed, which may come once a month only.
+ */
 export async function forgetOldJobs(db: Queryable): Promise<void> {
   await db.execute(sql`
-    DELETE FROM jobs WHERE state IN ('done', 'cancelled') AND finished_at < now() - make_interval(days => ${remembered.well})
-      OR state = 'dead' AND finished_at < now() - make_interval(days => ${remembered.dead})`);
+    DELETE FROM jobs WHERE (state IN ('done', 'cancelled') AND finished_at < now() - make_interval(days => ${remembered.well})
+        OR state = 'dead' AND finished_at < now() - make_interval(days => ${remembered.dead}))
+      AND id NOT IN (SELECT DISTINCT ON (kind) id FROM jobs WHERE lane = kind ORDER BY kind, created_at DESC)`);
 }

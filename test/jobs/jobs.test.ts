@@ -318,6 +318,19 @@ describe("a time that came while no server ran", () => {
     expect(await makeUpForMissed(client.db, [nightly])).toEqual(["nightly"]);
   });
 
+  test("is known also of what is done once a month, whose jobs ended long ago", async () => {
+    const monthly = defineJob("monthly", { at: "30 3 1 * *", run: async () => {} });
+    for (const day of [20, 9]) {
+      await tick(client.db, "monthly", new Date(Date.now() - day * 86_400_000));
+      await client.db.execute(sql`
+        UPDATE jobs SET state = 'done', created_at = now() - make_interval(days => ${day}), finished_at = now() - make_interval(days => ${day})
+        WHERE state = 'waiting'`);
+    }
+    await forgetOldJobs(client.db);
+    expect(await listJobs(client.db, ["done"], 10)).toHaveLength(1);
+    expect(await makeUpForMissed(client.db, [monthly])).toEqual([]);
+  });
+
   test("is known for patterns that leave out days", () => {
     expect(periodOf("17 * * * *")).toBe(3600);
     // An hour more or less where clocks are put forward or back.
