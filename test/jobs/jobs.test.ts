@@ -1,10 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { defineJob, HopelessJob, type JobKind, type JobRun, pauseAfter } from "../../src/jobs/job.ts";
+import { Lease } from "../../src/jobs/lease.ts";
 import { makeUpForMissed, periodOf } from "../../src/jobs/missed.ts";
-import { cancel, claim, enqueue, forgetOldJobs, listJobs, renew, retryNow } from "../../src/jobs/queue.ts";
+import {
+  type ClaimedJob,
+  cancel,
+  claim,
+  enqueue,
+  forgetOldJobs,
+  listJobs,
+  renew,
+  retryNow,
+} from "../../src/jobs/queue.ts";
 import { tick } from "../../src/jobs/ticks.ts";
 import { JobWorker, type RunEnd } from "../../src/jobs/worker.ts";
 import { createLog } from "../../src/log.ts";
@@ -71,6 +81,31 @@ function held(kind: string, options: Partial<JobKind> = {}) {
   });
   return { job, runs };
 }
+
+/** Does something in a transaction that is kept open until it is told to end. */
+async function hold(statement: SQL) {
+  const other = connect(parseDatabaseUrl(own.url), 1);
+  const [held, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = other.db.transaction(async (tx) => {
+    await tx.execute(statement);
+    held.resolve();
+    await told.promise;
+  });
+  await Promise.race([held.promise, done]);
+  return {
+    async end() {
+      told.resolve();
+      await done;
+      await other.close();
+    },
+  };
+}
+const countLocked = async () => {
+  const [row] = await client.db.execute<{ count: number }>(sql`
+    SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  return row?.count ?? 0;
+};
+const untilLocked = (statements: number) => until(async () => (await countLocked()) >= statements);
 
 describe("a job", () => {
   test("is done once, with what it was asked for", async () => {
@@ -338,6 +373,20 @@ describe("a time that came while no server ran", () => {
   });
 });
 
+test("a job is lost when its time is over, also when the database does not answer, who is asked once", async () => {
+  await enqueue(client.db, { kind: "any" });
+  const job = (await claim(client.db, ["any"])) as ClaimedJob;
+  const held = await hold(sql`SELECT FROM jobs FOR UPDATE`);
+  const lease = new Lease(client.db, job, 1);
+  try {
+    await until(() => lease.lost.aborted, 5000);
+    expect(await countLocked()).toBe(1);
+  } finally {
+    lease.end();
+    await held.end();
+  }
+});
+
 describe("a server that ends", () => {
   test("gives back what it had begun, and that counts as no attempt", async () => {
     const { job, runs } = held("long");
@@ -351,6 +400,25 @@ describe("a server that ends", () => {
     await until(() => runs.length === 2);
     runs[1]?.end();
     await until(async () => (await stateOf(id))?.state === "done");
+  });
+
+  test("begins nothing that it had just taken, whether or not that could be broken off", async () => {
+    let runs = 0;
+    const id = await enqueue(client.db, { kind: "deaf" });
+    const worker = workerOf([defineJob("deaf", { run: async () => void runs++ })]);
+    worker.start();
+    await worker.stop();
+    expect(runs).toBe(0);
+    expect(await stateOf(id)).toMatchObject({ state: "waiting", attempts: 0, due: true });
+  });
+
+  test("does not wait for ever for a database that does not answer", async () => {
+    const held = await hold(sql`LOCK TABLE jobs`);
+    const worker = workerOf([defineJob("any", { run: async () => {} })]);
+    worker.start();
+    await untilLocked(1);
+    await worker.stop(50);
+    await held.end();
   });
 
   test("without a word leaves its jobs to others, once its time is over", async () => {
