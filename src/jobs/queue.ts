@@ -55,6 +55,9 @@ export interface ClaimedJob extends Job, Record<string, unknown> {
 
 const list = (kinds: readonly string[]) => sql`string_to_array(${kinds.join(",")}, ',')`;
 
+/** No run has a job for so long: one that seems to has gone, with a clock that was far ahead and has been put back. */
+const isLeased = sql`lease_until BETWEEN now() AND now() + make_interval(secs => ${20 * leaseSeconds})`;
+
 async function claimOnce(db: Queryable, kinds: readonly string[]): Promise<ClaimedJob | null> {
   const [job] = await db.execute<ClaimedJob>(sql`
     UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now(), problem = NULL,
@@ -62,7 +65,7 @@ async function claimOnce(db: Queryable, kinds: readonly string[]): Promise<Claim
     WHERE id = (
       SELECT id FROM jobs j
       WHERE kind = ANY (${list(kinds)})
-        AND (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until < now())
+        AND (state = 'waiting' AND run_at <= now() OR state = 'running' AND NOT ${isLeased})
         AND NOT EXISTS (SELECT FROM jobs o WHERE o.lane = j.lane AND o.state = 'running' AND o.id <> j.id)
       ORDER BY run_at, created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, payload, owner_id AS "ownerId", attempts, lease`);

@@ -438,6 +438,17 @@ describe("a server that ends", () => {
     expect((await stateOf(id))?.attempts).toBe(2);
   });
 
+  test("while its clock was ahead leaves its jobs to others, too, and not for when that time comes", async () => {
+    await enqueue(client.db, { kind: "any", lane: "any" });
+    const first = await claim(client.db, ["any"]);
+    expect(await claim(client.db, ["any"])).toBeNull();
+    await client.db.execute(sql`UPDATE jobs SET lease_until = now() + interval '70 years'`);
+    const second = await claim(client.db, ["any"]);
+    expect(second).toMatchObject({ id: first?.id, attempts: 2 });
+    expect(await renew(client.db, first as ClaimedJob)).toBe(false);
+    expect(await claim(client.db, ["any"])).toBeNull();
+  });
+
   test("in the middle of every attempt has its job given up", async () => {
     const kind = defineJob("deadly", { attempts: 2, run: async () => {} });
     const id = await enqueue(client.db, { kind: "deadly" });
