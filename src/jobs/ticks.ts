@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Queryable } from "../database/client.ts";
 import { enqueue } from "./queue.ts";
 
@@ -8,4 +9,29 @@ import { enqueue } from "./queue.ts";
 export async function tick(db: Queryable, kind: string, now = new Date()): Promise<void> {
   const minute = now.toISOString().slice(0, 16);
   await enqueue(db, { kind, key: minute, lane: kind });
+}
+
+/** How often a time is asked for that the database did not hear of: for an hour, after which most kinds have another. */
+const tries = 120;
+
+/**
+ * The same, and again when the database is away: a nightly backup is not left out because that is started anew just then.
+ * @param failed told why, once
+ * @param pause milliseconds until the next try
+ */
+export async function tickUntilHeard(
+  db: Queryable,
+  kind: string,
+  failed: (error: unknown) => void,
+  pause: number,
+): Promise<void> {
+  const now = new Date();
+  for (let left = tries; left > 0; left--) {
+    try {
+      return await tick(db, kind, now);
+    } catch (error) {
+      if (left === tries) failed(error);
+    }
+    await sleep(pause, undefined, { ref: false });
+  }
 }

@@ -15,6 +15,7 @@ import {
   renew,
   retryNow,
 } from "../../src/jobs/queue.ts";
+import { schedule } from "../../src/jobs/schedule-routes.ts";
 import { tick } from "../../src/jobs/ticks.ts";
 import { JobWorker, type RunEnd } from "../../src/jobs/worker.ts";
 import { createLog } from "../../src/log.ts";
@@ -330,6 +331,25 @@ describe("beside others", () => {
     await tick(client.db, "backup", new Date("2025-11-18T03:30:00.000Z"));
     expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(2);
   });
+});
+
+test("a time that comes while the database is away is heard when it is back", async () => {
+  const soon = new Date(Date.now() + 1500);
+  const at = `${soon.getSeconds()} ${soon.getMinutes()} ${soon.getHours()} * * *`;
+  const work = [defineJob("nightly", { at, run: async () => {} })];
+  // Nothing was missed before.
+  await enqueue(client.db, { kind: "nightly", key: "earlier" });
+  await client.db.execute(sql`ALTER TABLE jobs RENAME TO jobs_away`);
+  const isTold = () => lines.some((line) => line.includes("a scheduled job could not be asked for"));
+  try {
+    schedule({ work, log, db: client.db }, 20);
+    await until(() => lines.length > 0);
+    lines.length = 0;
+    await until(isTold);
+  } finally {
+    await client.db.execute(sql`ALTER TABLE jobs_away RENAME TO jobs`);
+  }
+  await until(async () => (await listJobs(client.db, ["waiting"], 10)).length === 2, 5000);
 });
 
 describe("a time that came while no server ran", () => {
