@@ -10,6 +10,7 @@ import { databaseLookout, diskLookout, storageLookout } from "../../src/health/l
 import { findJobTroubles } from "../../src/jobs/job-facts.ts";
 import { Question } from "../../src/question.ts";
 import { instantHasher } from "../accounts/people.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { newDevice } from "../support/sync-client.ts";
 import { location } from "../support/sync-entities.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
@@ -264,6 +265,15 @@ describe("jobs", () => {
   ] as const)("%s", async (_what, given, expected) => {
     await jobs(...given);
     expect(await jobsAre()).toBe(expected);
+  });
+
+  test("that cannot be counted are given up by the database: nothing piles up there, though many ask for long", async () => {
+    const held = await holdTransaction(server, (tx) => tx.execute(sql`LOCK TABLE jobs`));
+    const { db } = server.context;
+    const looks = [jobsLookout(db), mailLookout(mail, db)].map((lookout) => lookout.look());
+    const outcomes = await Promise.race([Promise.allSettled(looks), Bun.sleep(10_000)]);
+    await held.commit();
+    expect(outcomes).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);
   });
 
   test("many that were given up cost no more than those that were done", async () => {
