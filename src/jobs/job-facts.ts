@@ -17,7 +17,10 @@ export async function countJobs(db: Queryable): Promise<JobCount[]> {
 
 /** What somebody should know of the jobs. */
 export interface JobTroubles extends Record<string, unknown> {
-  /** Seconds that a job has been due for without anybody beginning it; those behind another of their kind do not count. */
+  /**
+   * Seconds that a job has been due for without anybody beginning it. Those behind another of their kind do not count,
+   * unless that has run for more than a day: it hangs, on a disk that does not answer perhaps.
+   */
   readonly waitingSeconds: number;
   /** Kinds that were given up within a week, and have not come out well since. */
   readonly failingKinds: number;
@@ -29,7 +32,8 @@ export async function findJobTroubles(db: Queryable): Promise<JobTroubles> {
     SELECT
       (SELECT coalesce(extract(epoch FROM max(now() - coalesce(lease_until, run_at))), 0)::float8 FROM jobs j
         WHERE (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until <= now())
-          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now())
+          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now()
+            AND o.started_at > now() - interval '1 day')
       ) AS "waitingSeconds",
       -- The last of each kind, and not each of the dead against all that were done: there may be thousands of both.
       (SELECT count(*) FROM (

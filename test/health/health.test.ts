@@ -267,6 +267,16 @@ describe("jobs", () => {
     expect(await jobsAre()).toBe(expected);
   });
 
+  test("waiting behind one that has run for more than a day, as if it never ended", async () => {
+    await jobs(["backup", "waiting", "1 hour"], ["backup", "running", "23 hours"]);
+    const renew = sql`UPDATE jobs SET lease_until = now() + interval '20 seconds' WHERE state = 'running'`;
+    await server.context.db.execute(renew);
+    expect(await jobsAre()).toBe("ok");
+    await jobs(["backup", "waiting", "1 hour"], ["backup", "running", "25 hours"]);
+    await server.context.db.execute(renew);
+    expect(await jobsAre()).toBe("behind");
+  });
+
   test("that cannot be counted are given up by the database: nothing piles up there, though many ask for long", async () => {
     const held = await holdTransaction(server, (tx) => tx.execute(sql`LOCK TABLE jobs`));
     const { db } = server.context;
