@@ -42,6 +42,14 @@ export async function enqueue(db: Queryable, job: NewJob): Promise<string | null
   return made.id;
 }
 
+/** Whether a job of a lane waits that nobody has begun yet. */
+export async function waitsInLane(db: Queryable, lane: string): Promise<boolean> {
+  const found = await db.execute(
+    sql`SELECT 1 FROM jobs WHERE lane = ${lane} AND state = 'waiting' AND attempts = 0 LIMIT 1`,
+  );
+  return found.length > 0;
+}
+
 async function freeKey(db: Queryable, kind: string, key: string | null, seconds: number): Promise<void> {
   await db.execute(sql`
     UPDATE jobs SET key = NULL

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Queryable } from "../database/client.ts";
-import { enqueue } from "./queue.ts";
+import { enqueue, waitsInLane } from "./queue.ts";
 
 /**
- * The time of a kind has come. However many servers hear that, by their own clocks, one job comes of it.
+ * The time of a kind has come. However many servers hear that, by their own clocks, one job comes of it; none when one
+ * waits already, which does for both: a backup that hangs for a week is not followed by seven at once.
  * @param now by this server's clock, which may be some seconds off another's
  */
 export async function tick(db: Queryable, kind: string, now = new Date()): Promise<void> {
+  if (await waitsInLane(db, kind)) return;
   const minute = now.toISOString().slice(0, 16);
   await enqueue(db, { kind, key: minute, lane: kind });
 }

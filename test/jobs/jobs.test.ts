@@ -328,9 +328,21 @@ describe("beside others", () => {
     const later = new Date("2025-11-17T03:30:04.900Z");
     await Promise.all([at, later, at].map((now) => tick(client.db, "backup", now)));
     expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
+    await workerOf([defineJob("backup", { run: async () => {} })]).runDue();
+    await tick(client.db, "backup", later);
+    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(0);
     await tick(client.db, "backup", new Date("2025-11-18T03:30:00.000Z"));
-    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(2);
+    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
   });
+});
+
+test("times that come while a job runs for days make one job: it is done once for all of them", async () => {
+  const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 3, at));
+  await tick(client.db, "nightly", minute(0));
+  await claim(client.db, ["nightly"]);
+  for (const at of [1, 2, 3]) await tick(client.db, "nightly", minute(at));
+  expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
+  expect(await listJobs(client.db, ["running"], 10)).toHaveLength(1);
 });
 
 test("a time that comes while the database is away is heard when it is back", async () => {
