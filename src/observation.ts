@@ -1,6 +1,7 @@
 import type { Config } from "./config/config.ts";
 import { readActivity } from "./database/activity.ts";
-import type { Database } from "./database/client.ts";
+import type { Database, Queryable } from "./database/client.ts";
+import { readWithin } from "./database/read-within.ts";
 import { readRoom } from "./health/disk.ts";
 import { type BackupLookout, HealthReporter } from "./health/health.ts";
 import { jobsLookout, mailLookout } from "./health/job-lookouts.ts";
@@ -36,6 +37,14 @@ export async function createMetrics({ metricsEnabled }: Config): Promise<Metrics
   return new Metrics();
 }
 
+/** Milliseconds that the database may take for each of these. */
+const patience = 1_500;
+
+const readJobs = async (db: Queryable) => ({
+  counts: await countJobs(db),
+  ...(await findJobTroubles(db)),
+});
+
 /** Says whom metrics are asked from when Prometheus comes, one line each. */
 export function feedMetrics(metrics: Metrics, health: HealthReporter, parts: ObservedParts): void {
   const { config, db, backups } = parts;
@@ -44,7 +53,7 @@ export function feedMetrics(metrics: Metrics, health: HealthReporter, parts: Obs
     components: async () => (await health.report()).components,
     backups: () => backups.look(),
     room: () => readRoom(config.dataDir),
-    lastSync: () => readLastSync(db),
-    jobs: async () => ({ counts: await countJobs(db), ...(await findJobTroubles(db)) }),
+    lastSync: () => readWithin(db, patience, readLastSync),
+    jobs: () => readWithin(db, patience, readJobs),
   });
 }

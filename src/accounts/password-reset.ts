@@ -16,6 +16,8 @@ export interface PasswordResetParts {
 
 /** Requests that may be under way at once; more are turned away, known addresses and unknown ones alike. */
 const mostUnderWay = 50;
+/** Milliseconds for which the end of the server waits for those that are. */
+const longestSettling = 5_000;
 
 const badToken = () => invalid({ token: "is not valid, was used, or is older than 30 minutes" });
 
@@ -39,9 +41,12 @@ export class PasswordReset {
     this.#underWay.add(work);
   }
 
-  /** Waits for what is under way. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#underWay);
+  /**
+   * Waits for what is under way.
+   * @param longest milliseconds to wait for a database that does not answer
+   */
+  async settle(longest = longestSettling): Promise<void> {
+    await Promise.race([Promise.all(this.#underWay), Bun.sleep(longest)]);
   }
 
   async #ask(email: string): Promise<void> {

@@ -2,7 +2,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
 import type { PresentedToken } from "./rotation.ts";
 import { hashToken, newSecretToken } from "./secret-token.ts";
-import { refreshTokens } from "./tables.ts";
+import { devices, refreshTokens } from "./tables.ts";
 
 /** A session of a device, as the tokens name it. */
 export interface SessionKey {
@@ -49,13 +49,20 @@ export async function insertRefreshToken(
   return token;
 }
 
-/** The token as it was handed out; says nothing about whether it is still good. */
+/**
+ * The token as it was handed out, if its session goes on; whether it is still good then is for `examine` to say. One of a
+ * device that was signed out is nobody's: it must not use up what its former account may do.
+ */
 export async function findRefreshToken(db: Queryable, token: string): Promise<StoredToken | undefined> {
-  const { userId, id, deviceId, sessionId } = refreshTokens;
+  const { userId, id, deviceId, sessionId, tokenHash, revokedAt, expiresAt } = refreshTokens;
   const [found] = await db
     .select({ userId, id, deviceId, sessionId })
     .from(refreshTokens)
-    .where(eq(refreshTokens.tokenHash, hashToken(token)));
+    .innerJoin(
+      devices,
+      sql`${devices.userId} = ${userId} AND ${devices.deviceId} = ${deviceId} AND ${devices.sessionId} = ${sessionId}`,
+    )
+    .where(and(eq(tokenHash, hashToken(token)), isNull(revokedAt), sql`${expiresAt} > now()`));
   return found;
 }
 

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "./client.ts";
+import { readWithin } from "./read-within.ts";
 
 /** What a database server has been doing. */
 export interface DatabaseActivity {
@@ -36,15 +37,11 @@ async function readWritten(tx: Transaction) {
 
 /** Asks Postgres what it has been doing. Any user may. @throws when it takes long */
 export async function readActivity(db: Database): Promise<DatabaseActivity> {
-  return db.transaction(
-    async (tx) => {
-      await tx.execute(sql.raw(`SET LOCAL statement_timeout = ${patience}`));
-      const rows = await tx.execute<{ state: string; count: number }>(sql`
-        SELECT coalesce(state, 'unknown') AS state, count(*) AS count FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = current_setting('application_name') GROUP BY 1`);
-      const connections = Object.fromEntries(rows.map(({ state, count }) => [state, count]));
-      return { connections, ...(await readWritten(tx)) };
-    },
-    { accessMode: "read only" },
-  );
+  return readWithin(db, patience, async (tx) => {
+    const rows = await tx.execute<{ state: string; count: number }>(sql`
+      SELECT coalesce(state, 'unknown') AS state, count(*) AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = current_setting('application_name') GROUP BY 1`);
+    const connections = Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+    return { connections, ...(await readWritten(tx)) };
+  });
 }

@@ -13,7 +13,10 @@ export function judgeJobs({ waitingSeconds, failingKinds }: JobTroubles): Verdic
   const verdicts: Verdict[] = [];
   if (waitingSeconds > late)
     verdicts.push(
-      warn(`one has been waiting for ${longFor(waitingSeconds)}`, "`trailglass serve` does them: start it."),
+      warn(
+        `one has been waiting for ${longFor(waitingSeconds)}`,
+        "`trailglass serve` does them: start it, or start it anew where one has run for days.",
+      ),
     );
   if (failingKinds > 0)
     verdicts.push(

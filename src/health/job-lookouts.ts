@@ -1,15 +1,18 @@
 import type { Config } from "../config/config.ts";
 import type { Database } from "../database/client.ts";
+import { readWithin } from "../database/read-within.ts";
 import { findJobTroubles, lastAttempt } from "../jobs/job-facts.ts";
 import type { Lookout } from "./health.ts";
 
 /** Seconds after which a job that nobody has begun is late: it is looked for every ten. */
 const late = 900;
+/** Milliseconds that the database may take to tell of jobs. */
+const patience = 1_500;
 
 /** Whether jobs are done: `behind`, nobody begins them; `failing`, one was given up. */
 export const jobsLookout = (db: Database): Lookout => ({
   async look() {
-    const { waitingSeconds, failingKinds } = await findJobTroubles(db);
+    const { waitingSeconds, failingKinds } = await readWithin(db, patience, findJobTroubles);
     if (waitingSeconds > late) return { status: "behind" };
     return { status: failingKinds > 0 ? "failing" : "ok" };
   },
@@ -25,7 +28,7 @@ export const mailLookout = (
 ): Lookout => ({
   async look() {
     if (!emailEnabled || emailProvider === "console") return { status: "off" };
-    const outcome = await lastAttempt(db, "mail");
+    const outcome = await readWithin(db, patience, (tx) => lastAttempt(tx, "mail"));
     return { status: outcome === null ? "unknown" : outcome === "well" ? "ok" : "failing" };
   },
 });

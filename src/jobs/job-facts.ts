@@ -17,7 +17,10 @@ export async function countJobs(db: Queryable): Promise<JobCount[]> {
 
 /** What somebody should know of the jobs. */
 export interface JobTroubles extends Record<string, unknown> {
-  /** Seconds that a job has been due for without anybody beginning it; those behind another of their kind do not count. */
+  /**
+   * Seconds that a job has been due for without anybody beginning it. Those behind another of their kind do not count,
+   * unless that has run for more than a day: it hangs, on a disk that does not answer perhaps.
+   */
   readonly waitingSeconds: number;
   /** Kinds that were given up within a week, and have not come out well since. */
   readonly failingKinds: number;
@@ -29,11 +32,14 @@ export async function findJobTroubles(db: Queryable): Promise<JobTroubles> {
     SELECT
       (SELECT coalesce(extract(epoch FROM max(now() - coalesce(lease_until, run_at))), 0)::float8 FROM jobs j
         WHERE (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until <= now())
-          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now())
+          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'running' AND o.lease_until > now()
+            AND o.started_at > now() - interval '1 day')
       ) AS "waitingSeconds",
-      (SELECT count(DISTINCT kind) FROM jobs j
-        WHERE state = 'dead' AND finished_at > now() - interval '7 days'
-          AND NOT EXISTS (SELECT FROM jobs o WHERE o.kind = j.kind AND o.state = 'done' AND o.finished_at > j.finished_at)
+      -- The last of each kind, and not each of the dead against all that were done: there may be thousands of both.
+      (SELECT count(*) FROM (
+        SELECT max(finished_at) FILTER (WHERE state = 'dead') AS dead, max(finished_at) FILTER (WHERE state = 'done') AS done
+        FROM jobs GROUP BY kind) kinds
+        WHERE dead > now() - interval '7 days' AND (done IS NULL OR done <= dead)
       ) AS "failingKinds"`);
   return found ?? { waitingSeconds: 0, failingKinds: 0 };
 }

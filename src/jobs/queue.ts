@@ -42,6 +42,14 @@ export async function enqueue(db: Queryable, job: NewJob): Promise<string | null
   return made.id;
 }
 
+/** Whether a job of a lane waits that nobody has begun yet. */
+export async function waitsInLane(db: Queryable, lane: string): Promise<boolean> {
+  const found = await db.execute(
+    sql`SELECT 1 FROM jobs WHERE lane = ${lane} AND state = 'waiting' AND attempts = 0 LIMIT 1`,
+  );
+  return found.length > 0;
+}
+
 async function freeKey(db: Queryable, kind: string, key: string | null, seconds: number): Promise<void> {
   await db.execute(sql`
     UPDATE jobs SET key = NULL
@@ -55,6 +63,9 @@ export interface ClaimedJob extends Job, Record<string, unknown> {
 
 const list = (kinds: readonly string[]) => sql`string_to_array(${kinds.join(",")}, ',')`;
 
+/** No run has a job for so long: one that seems to has gone, with a clock that was far ahead and has been put back. */
+const isLeased = sql`lease_until BETWEEN now() AND now() + make_interval(secs => ${20 * leaseSeconds})`;
+
 async function claimOnce(db: Queryable, kinds: readonly string[]): Promise<ClaimedJob | null> {
   const [job] = await db.execute<ClaimedJob>(sql`
     UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now(), problem = NULL,
@@ -62,7 +73,7 @@ async function claimOnce(db: Queryable, kinds: readonly string[]): Promise<Claim
     WHERE id = (
       SELECT id FROM jobs j
       WHERE kind = ANY (${list(kinds)})
-        AND (state = 'waiting' AND run_at <= now() OR state = 'running' AND lease_until < now())
+        AND (state = 'waiting' AND run_at <= now() OR state = 'running' AND NOT ${isLeased})
         AND NOT EXISTS (SELECT FROM jobs o WHERE o.lane = j.lane AND o.state = 'running' AND o.id <> j.id)
       ORDER BY run_at, created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, payload, owner_id AS "ownerId", attempts, lease`);
@@ -185,9 +196,13 @@ export async function cancel(tx: Transaction, kinds: readonly JobKind[], id: str
 /** Days for which jobs that ended well are remembered, and those that did not. */
 const remembered = { well: 7, dead: 90 };
 
-/** Forgets jobs that ended long ago. */
+/**
+ * Forgets jobs that ended long ago, but for the last that the time of its kind has made: by that one it is known whether a
+ * time was missed, which may come once a month only.
+ */
 export async function forgetOldJobs(db: Queryable): Promise<void> {
   await db.execute(sql`
-    DELETE FROM jobs WHERE state IN ('done', 'cancelled') AND finished_at < now() - make_interval(days => ${remembered.well})
-      OR state = 'dead' AND finished_at < now() - make_interval(days => ${remembered.dead})`);
+    DELETE FROM jobs WHERE (state IN ('done', 'cancelled') AND finished_at < now() - make_interval(days => ${remembered.well})
+        OR state = 'dead' AND finished_at < now() - make_interval(days => ${remembered.dead}))
+      AND id NOT IN (SELECT DISTINCT ON (kind) id FROM jobs WHERE lane = kind ORDER BY kind, created_at DESC)`);
 }

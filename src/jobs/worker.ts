@@ -72,13 +72,20 @@ export class JobWorker {
     });
   }
 
-  /** Breaks off what runs, which is begun again by whoever comes next, and takes no more. */
-  async stop(): Promise<void> {
+  /**
+   * Breaks off what runs, which is begun again by whoever comes next, and takes no more.
+   * @param longest milliseconds to wait for that, also for a database that does not answer
+   */
+  async stop(longest = longestStop): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#stopping.abort(new Stopping("the server stops"));
+    await Promise.race([this.#idle(), Bun.sleep(longest)]);
+  }
+
+  async #idle(): Promise<void> {
     await this.#looking;
-    await Promise.race([Promise.all(this.#running.keys()), Bun.sleep(longestStop)]);
+    await Promise.all(this.#running.keys());
   }
 
   /** Does all that is due, one after the other, until nothing is. @returns how many runs that took */
@@ -155,6 +162,8 @@ export class JobWorker {
       return this.#giveUp(kind, job, "its server ended in the middle of every attempt");
     const signal = AbortSignal.any([this.#stopping.signal, lease.lost]);
     try {
+      // What was taken while the server was told to stop is not begun.
+      signal.throwIfAborted();
       await kind.run({ job, signal });
     } catch (error) {
       return this.#fail(kind, job, error, signal);

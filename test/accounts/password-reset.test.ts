@@ -5,6 +5,7 @@ import { Passwords } from "../../src/accounts/passwords.ts";
 import { composeMail } from "../../src/email/compose-mail.ts";
 import { LogMailer } from "../../src/email/log-mailer.ts";
 import type { OutgoingMail } from "../../src/email/outgoing-mail.ts";
+import { holdTransaction, untilWaiting } from "../support/held-transaction.ts";
 import { type LogLine, startTestServer, type TestServer } from "../support/test-server.ts";
 import { instantHasher, login, type Person, register, sendLogin, statusOf } from "./people.ts";
 
@@ -223,6 +224,16 @@ describe("by itself", () => {
       ...(await db.execute(sql`SELECT FROM password_reset_tokens t WHERE used_at IS NULL
       AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = t.id)`)),
     ]).toEqual([]);
+  });
+
+  test("holds up the end of the server no longer than told, when the database does not answer", async () => {
+    const held = await holdTransaction(server, (tx) => tx.execute(sql`LOCK TABLE users`));
+    const waiting = new PasswordReset(parts());
+    waiting.request("nobody@example.org");
+    await untilWaiting(server);
+    await waiting.settle(50);
+    await held.commit();
+    await waiting.settle();
   });
 
   test("turns requests away when too many are under way", async () => {

@@ -7,8 +7,10 @@ import { stateOfRoom } from "../../src/health/disk.ts";
 import { type Health, HealthReporter, judge, type Lookout } from "../../src/health/health.ts";
 import { jobsLookout, mailLookout } from "../../src/health/job-lookouts.ts";
 import { databaseLookout, diskLookout, storageLookout } from "../../src/health/lookouts.ts";
+import { findJobTroubles } from "../../src/jobs/job-facts.ts";
 import { Question } from "../../src/question.ts";
 import { instantHasher } from "../accounts/people.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { newDevice } from "../support/sync-client.ts";
 import { location } from "../support/sync-entities.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
@@ -263,6 +265,41 @@ describe("jobs", () => {
   ] as const)("%s", async (_what, given, expected) => {
     await jobs(...given);
     expect(await jobsAre()).toBe(expected);
+  });
+
+  test("waiting behind one that has run for more than a day, as if it never ended", async () => {
+    await jobs(["backup", "waiting", "1 hour"], ["backup", "running", "23 hours"]);
+    const renew = sql`UPDATE jobs SET lease_until = now() + interval '20 seconds' WHERE state = 'running'`;
+    await server.context.db.execute(renew);
+    expect(await jobsAre()).toBe("ok");
+    await jobs(["backup", "waiting", "1 hour"], ["backup", "running", "25 hours"]);
+    await server.context.db.execute(renew);
+    expect(await jobsAre()).toBe("behind");
+  });
+
+  test("that cannot be counted are given up by the database: nothing piles up there, though many ask for long", async () => {
+    const held = await holdTransaction(server, (tx) => tx.execute(sql`LOCK TABLE jobs`));
+    const { db } = server.context;
+    const looks = [jobsLookout(db), mailLookout(mail, db)].map((lookout) => lookout.look());
+    const outcomes = await Promise.race([Promise.allSettled(looks), Bun.sleep(10_000)]);
+    await held.commit();
+    expect(outcomes).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);
+  });
+
+  test("many that were given up cost no more than those that were done", async () => {
+    const { db } = server.context;
+    await db.execute(sql`TRUNCATE jobs`);
+    await db.execute(sql`
+      INSERT INTO jobs (id, kind, payload, state, finished_at)
+      SELECT gen_random_uuid(), 'thumbnails', '{}', CASE WHEN i % 5 = 0 THEN 'dead' ELSE 'done' END,
+        now() - CASE WHEN i % 5 = 0 THEN interval '1 day' ELSE interval '2 days' END
+      FROM generate_series(1, 40000) i`);
+    // Each of the dead was held against all that were done: a matter of seconds, and of minutes on a small machine.
+    const found = await db.transaction(async (tx) => {
+      await tx.execute(sql`SET LOCAL statement_timeout = '3s'`);
+      return findJobTroubles(tx);
+    });
+    expect(found).toEqual({ waitingSeconds: 0, failingKinds: 1 });
   });
 
   test.each([

@@ -1,10 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { connect, type DatabaseClient, parseDatabaseUrl } from "../../src/database/client.ts";
 import { defineJob, HopelessJob, type JobKind, type JobRun, pauseAfter } from "../../src/jobs/job.ts";
+import { Lease } from "../../src/jobs/lease.ts";
 import { makeUpForMissed, periodOf } from "../../src/jobs/missed.ts";
-import { cancel, claim, enqueue, forgetOldJobs, listJobs, renew, retryNow } from "../../src/jobs/queue.ts";
+import {
+  type ClaimedJob,
+  cancel,
+  claim,
+  enqueue,
+  forgetOldJobs,
+  listJobs,
+  renew,
+  retryNow,
+} from "../../src/jobs/queue.ts";
+import { schedule } from "../../src/jobs/schedule-routes.ts";
 import { tick } from "../../src/jobs/ticks.ts";
 import { JobWorker, type RunEnd } from "../../src/jobs/worker.ts";
 import { createLog } from "../../src/log.ts";
@@ -71,6 +82,31 @@ function held(kind: string, options: Partial<JobKind> = {}) {
   });
   return { job, runs };
 }
+
+/** Does something in a transaction that is kept open until it is told to end. */
+async function hold(statement: SQL) {
+  const other = connect(parseDatabaseUrl(own.url), 1);
+  const [held, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = other.db.transaction(async (tx) => {
+    await tx.execute(statement);
+    held.resolve();
+    await told.promise;
+  });
+  await Promise.race([held.promise, done]);
+  return {
+    async end() {
+      told.resolve();
+      await done;
+      await other.close();
+    },
+  };
+}
+const countLocked = async () => {
+  const [row] = await client.db.execute<{ count: number }>(sql`
+    SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  return row?.count ?? 0;
+};
+const untilLocked = (statements: number) => until(async () => (await countLocked()) >= statements);
 
 describe("a job", () => {
   test("is done once, with what it was asked for", async () => {
@@ -292,9 +328,40 @@ describe("beside others", () => {
     const later = new Date("2025-11-17T03:30:04.900Z");
     await Promise.all([at, later, at].map((now) => tick(client.db, "backup", now)));
     expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
+    await workerOf([defineJob("backup", { run: async () => {} })]).runDue();
+    await tick(client.db, "backup", later);
+    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(0);
     await tick(client.db, "backup", new Date("2025-11-18T03:30:00.000Z"));
-    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(2);
+    expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
   });
+});
+
+test("times that come while a job runs for days make one job: it is done once for all of them", async () => {
+  const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 3, at));
+  await tick(client.db, "nightly", minute(0));
+  await claim(client.db, ["nightly"]);
+  for (const at of [1, 2, 3]) await tick(client.db, "nightly", minute(at));
+  expect(await listJobs(client.db, ["waiting"], 10)).toHaveLength(1);
+  expect(await listJobs(client.db, ["running"], 10)).toHaveLength(1);
+});
+
+test("a time that comes while the database is away is heard when it is back", async () => {
+  const soon = new Date(Date.now() + 1500);
+  const at = `${soon.getSeconds()} ${soon.getMinutes()} ${soon.getHours()} * * *`;
+  const work = [defineJob("nightly", { at, run: async () => {} })];
+  // Nothing was missed before.
+  await enqueue(client.db, { kind: "nightly", key: "earlier" });
+  await client.db.execute(sql`ALTER TABLE jobs RENAME TO jobs_away`);
+  const isTold = () => lines.some((line) => line.includes("a scheduled job could not be asked for"));
+  try {
+    schedule({ work, log, db: client.db }, 20);
+    await until(() => lines.length > 0);
+    lines.length = 0;
+    await until(isTold);
+  } finally {
+    await client.db.execute(sql`ALTER TABLE jobs_away RENAME TO jobs`);
+  }
+  await until(async () => (await listJobs(client.db, ["waiting"], 10)).length === 2, 5000);
 });
 
 describe("a time that came while no server ran", () => {
@@ -318,11 +385,38 @@ describe("a time that came while no server ran", () => {
     expect(await makeUpForMissed(client.db, [nightly])).toEqual(["nightly"]);
   });
 
+  test("is known also of what is done once a month, whose jobs ended long ago", async () => {
+    const monthly = defineJob("monthly", { at: "30 3 1 * *", run: async () => {} });
+    for (const day of [20, 9]) {
+      await tick(client.db, "monthly", new Date(Date.now() - day * 86_400_000));
+      await client.db.execute(sql`
+        UPDATE jobs SET state = 'done', created_at = now() - make_interval(days => ${day}), finished_at = now() - make_interval(days => ${day})
+        WHERE state = 'waiting'`);
+    }
+    await forgetOldJobs(client.db);
+    expect(await listJobs(client.db, ["done"], 10)).toHaveLength(1);
+    expect(await makeUpForMissed(client.db, [monthly])).toEqual([]);
+  });
+
   test("is known for patterns that leave out days", () => {
     expect(periodOf("17 * * * *")).toBe(3600);
     // An hour more or less where clocks are put forward or back.
     expect(Math.abs(periodOf("30 3 * * 1-5") - 3 * 86_400)).toBeLessThanOrEqual(3600);
   });
+});
+
+test("a job is lost when its time is over, also when the database does not answer, who is asked once", async () => {
+  await enqueue(client.db, { kind: "any" });
+  const job = (await claim(client.db, ["any"])) as ClaimedJob;
+  const held = await hold(sql`SELECT FROM jobs FOR UPDATE`);
+  const lease = new Lease(client.db, job, 1);
+  try {
+    await until(() => lease.lost.aborted, 5000);
+    expect(await countLocked()).toBe(1);
+  } finally {
+    lease.end();
+    await held.end();
+  }
 });
 
 describe("a server that ends", () => {
@@ -340,6 +434,25 @@ describe("a server that ends", () => {
     await until(async () => (await stateOf(id))?.state === "done");
   });
 
+  test("begins nothing that it had just taken, whether or not that could be broken off", async () => {
+    let runs = 0;
+    const id = await enqueue(client.db, { kind: "deaf" });
+    const worker = workerOf([defineJob("deaf", { run: async () => void runs++ })]);
+    worker.start();
+    await worker.stop();
+    expect(runs).toBe(0);
+    expect(await stateOf(id)).toMatchObject({ state: "waiting", attempts: 0, due: true });
+  });
+
+  test("does not wait for ever for a database that does not answer", async () => {
+    const held = await hold(sql`LOCK TABLE jobs`);
+    const worker = workerOf([defineJob("any", { run: async () => {} })]);
+    worker.start();
+    await untilLocked(1);
+    await worker.stop(50);
+    await held.end();
+  });
+
   test("without a word leaves its jobs to others, once its time is over", async () => {
     const { job, runs } = held("long");
     const id = await enqueue(client.db, { kind: "long" });
@@ -355,6 +468,17 @@ describe("a server that ends", () => {
     runs[0]?.end();
     await until(async () => (await stateOf(id))?.state === "done");
     expect((await stateOf(id))?.attempts).toBe(2);
+  });
+
+  test("while its clock was ahead leaves its jobs to others, too, and not for when that time comes", async () => {
+    await enqueue(client.db, { kind: "any", lane: "any" });
+    const first = await claim(client.db, ["any"]);
+    expect(await claim(client.db, ["any"])).toBeNull();
+    await client.db.execute(sql`UPDATE jobs SET lease_until = now() + interval '70 years'`);
+    const second = await claim(client.db, ["any"]);
+    expect(second).toMatchObject({ id: first?.id, attempts: 2 });
+    expect(await renew(client.db, first as ClaimedJob)).toBe(false);
+    expect(await claim(client.db, ["any"])).toBeNull();
   });
 
   test("in the middle of every attempt has its job given up", async () => {

@@ -4,6 +4,7 @@ import type { Config } from "../../src/config/config.ts";
 import {
   deviceInfo,
   instantHasher,
+  login,
   type Person,
   register,
   sendLogin,
@@ -144,6 +145,21 @@ describe("signing in, up and in again", () => {
     expect([...rows]).toEqual([{ used: 4 }]);
     const made = { refreshToken: "made up", deviceId: ada.deviceId };
     expect(await statuses(3, () => refresh(made))).toEqual([401, 401, 429]);
+  });
+
+  test("a refresh on a device that was signed out counts for its address: its owner's other devices go on", async () => {
+    const server = start({ rateLimitAuth: perHour(4) });
+    const ada = await register(server);
+    const stolen = await login(server, ada);
+    const refresh = ({ refreshToken, deviceId }: Person) =>
+      server.request("POST", "/auth/refresh", {
+        deviceId,
+        body: { refreshToken },
+        headers: { "X-Forwarded-For": deviceId === stolen.deviceId ? "203.0.113.9" : "192.0.2.7" },
+      });
+    await server.context.sessions.end(ada.userId, stolen.deviceId);
+    expect(await statuses(6, () => refresh(stolen))).toEqual([401, 401, 401, 401, 429, 429]);
+    expect((await refresh(ada)).status).toBe(200);
   });
 
   test("a password that is asked for again is as good to guess at", async () => {
