@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { Fingerprint } from "../storage/fingerprint.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, announceAgain, claim, destroy } from "../storage/references.ts";
-import { beginExport, completeExport, failExport } from "./export-rows.ts";
+import { beginExport, completeExport, failExport, hasKey } from "./export-rows.ts";
 import type { ExportFormat } from "./formats.ts";
 import { type ExportSource, writeExport } from "./write-export.ts";
 
@@ -49,8 +49,14 @@ async function complete(
 }
 
 /** What nothing came to refer to goes at once; where that fails, the sweeper finds it. */
-async function letGo({ db, storage, log }: ExportJobParts, key: string): Promise<void> {
+async function letGo(
+  { db, storage, log }: ExportJobParts,
+  { userId, exportId }: Wanted,
+  key: string,
+): Promise<void> {
   try {
+    // A transaction whose end was not heard of may have committed.
+    if (await hasKey(db, userId, exportId, key)) return;
     // An attempt may have taken so long that the sweeper has come by, and found nothing yet.
     await announceAgain(db, key);
     await destroy(db, storage, key);
@@ -76,7 +82,7 @@ async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal):
     const { size, sha256 } = await writeExport(parts, order, { take, signal });
     await complete(parts, wanted, request.format, { key, size, sha256 });
   } catch (error) {
-    await letGo(parts, key);
+    await letGo(parts, wanted, key);
     throw error;
   }
 }
