@@ -62,11 +62,15 @@ async function landEnvelopes(tx: Transaction, { userId, shelves }: Landing): Pro
   return (await pour(tx, userId, live)) + (await pour(tx, userId, deleted));
 }
 
-/** A device that has signed in to the account already is as it is. */
+/** A device that has signed in to the account already is as it is, but for what it lacks of the account as it was. */
 async function landDevices(tx: Transaction, { userId, shelves }: Landing): Promise<number> {
   const { table: from, columns } = shelves.devices;
   const names = columns.map(([name]) => name);
-  return pour(tx, userId, { into: "devices", from, columns: names, orElse: sql`ON CONFLICT DO NOTHING` });
+  const orElse = sql`ON CONFLICT (user_id, device_id) DO UPDATE SET
+    clear_since = least(devices.clear_since, EXCLUDED.clear_since),
+    void_cursor = coalesce(devices.void_cursor, EXCLUDED.void_cursor)`;
+  // As \`WHERE ...\` tells Postgres, what follows is no condition of a join.
+  return pour(tx, userId, { into: "devices", from, columns: names, orElse });
 }
 
 async function landRest(tx: Transaction, { userId, shelves }: Landing): Promise<number> {
