@@ -5,7 +5,7 @@ import { claimAll } from "../../storage/references.ts";
 import { counterLift } from "../../sync/counter.ts";
 import type { Entity, Registry } from "../../sync/entity.ts";
 import { leavesOf } from "../../sync/rows.ts";
-import { largestLift } from "../../sync/schemas.ts";
+import { largestGiven, largestLift } from "../../sync/schemas.ts";
 import { type Importer, readVersion, requireUnused } from "./empty-account.ts";
 import { ImportError } from "./import-error.ts";
 import { stampColumns } from "./shelf.ts";
@@ -110,8 +110,10 @@ async function highestVersion(tx: Transaction, { shelves, syncVersion }: Landing
       ([name, type]) => type === "bigint" && /version|cursor|since|answer/.test(name),
     );
     const told = names.filter(([name]) => name !== "local_version").map(([name]) => name);
+    // A cursor from elsewhere is as large as its phone said.
+    const most = (name: string) => (name === "void_cursor" ? largestLift : largestGiven);
     return told.map((name) =>
-      sql.raw(`SELECT max(${name}) AS version FROM pg_temp.${table} WHERE ${name} <= ${largestLift}`),
+      sql.raw(`SELECT max(${name}) AS version FROM pg_temp.${table} WHERE ${name} <= ${most(name)}`),
     );
   });
   const stamped = sql.raw(`SELECT max((stamp ->> 'version')::bigint) FROM pg_temp.${shelves.settings.table},

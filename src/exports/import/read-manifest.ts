@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { largestLift } from "../../sync/schemas.ts";
+import { largestGiven } from "../../sync/schemas.ts";
 import { jsonFileName } from "../json/files.ts";
 import { type ExportManifest, formatVersion, manifestSchema } from "../json/manifest-schema.ts";
 import { datasets } from "../sources.ts";
@@ -58,7 +58,7 @@ export async function readImportManifest(archive: ImportArchive): Promise<Export
     const where = issue?.path.join(".") || "it";
     throw new ImportError("damaged", `${manifestName}: ${where}: ${issue?.message ?? "is not valid"}`);
   }
-  if (manifest.data.syncVersion > largestLift)
+  if (manifest.data.syncVersion > largestGiven)
     throw new ImportError("damaged", `${manifestName}: syncVersion: no account ever came so far`);
   archive.requireModest(datasets.map(jsonFileName), "text");
   return manifest.data;
