@@ -327,7 +327,8 @@ describe("an attempt", () => {
         return run;
       },
     });
-    const kind = defineExportJob({ ...context, db: forgetful, onReady: async () => {} });
+    const nothing = async () => null;
+    const kind = defineExportJob({ ...context, db: forgetful, onReady: nothing, room: nothing });
     worker = new JobWorker({ db: context.db, log: context.log, kinds: [kind] });
     await worker.runDue();
     expect([lost, await jobs()]).toMatchObject([1, [{ state: "waiting", attempts: 1 }]]);
@@ -338,6 +339,24 @@ describe("an attempt", () => {
     const bytes = await (await fetch(linkAt(server, downloadUrl))).bytes();
     expect(bytes.byteLength).toBe(fileSize);
     expect(await waitingKeys(server)).toEqual([]);
+  });
+
+  test("that the disk has no room for is not begun: the database may lie on the same one", async () => {
+    const picture = newJpeg();
+    await uploadPicture(server, device, saying("photo_1"), picture);
+    const free = picture.byteLength - 1;
+    const parts = { ...server.context, onReady: async () => {}, room: async () => free };
+    const { db, log } = server.context;
+    worker = new JobWorker({ db, log, kinds: [defineExportJob(parts)] });
+    storage.begun = 0;
+    const { exportId } = await requestExport(device);
+    await worker.runDue();
+    expect([storage.begun, await jobs()]).toMatchObject([0, [{ state: "waiting", attempts: 1 }]]);
+    expect((await statusOf(device, exportId)).status).toBe("PROCESSING");
+    await device.rows(sql`UPDATE jobs SET run_at = now() + interval '1 hour'`);
+    const without = await requestExport(device, { includePhotos: false });
+    await worker.runDue();
+    expect((await statusOf(device, without.exportId)).status).toBe("COMPLETED");
   });
 
   test("that ends while its account is being erased leaves nothing", async () => {
