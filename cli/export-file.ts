@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { inDiskWords } from "../src/backup/local-files.ts";
@@ -12,16 +13,27 @@ const pieceSize = 256 * 1024;
 /** Takes a file as it is made. */
 export type Take = (bytes: ReadableStream<Uint8Array>) => Promise<void>;
 
-/** Opens what a file is until it is whole. What another attempt has left that was cut off goes. */
+const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/** Why a file must not be written to; null for one that is ours. In a folder like /tmp somebody may have laid it out for us. */
+async function objection(handle: FileHandle): Promise<string | null> {
+  const { uid } = await handle.stat();
+  if (uid !== process.geteuid?.())
+    return "There is a file of somebody else's already, which could read the journal:";
+  return tryLockExclusively(handle.fd) ? null : "Another export is being written to";
+}
+
+/** Opens what a file is until it is whole. What another attempt of ours has left that was cut off goes. */
 async function openPartial(path: string): Promise<FileHandle> {
-  const handle = await inDiskWords(path, () => open(path, "a", 0o600));
-  if (tryLockExclusively(handle.fd)) {
+  const handle = await inDiskWords(path, () => open(path, flags, 0o600));
+  const why = await objection(handle);
+  if (why === null) {
     await handle.chmod(0o600);
     await handle.truncate();
     return handle;
   }
   await handle.close();
-  throw new CommandError(`Another export is being written to ${path}`);
+  throw new CommandError(`${why} ${path}`);
 }
 
 async function writeTo(handle: FileHandle, bytes: ReadableStream<Uint8Array>): Promise<void> {

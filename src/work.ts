@@ -9,7 +9,7 @@ import type { Mailer } from "./email/outgoing-mail.ts";
 import { defineExportJob, type ReadyExport } from "./exports/export-job.ts";
 import { expireExports } from "./exports/export-rows.ts";
 import { takeStatistics } from "./health/daily-statistics.ts";
-import { readDisks } from "./health/disk.ts";
+import { readDisks, readRoom, tooLittle } from "./health/disk.ts";
 import { warnOfFullDisks } from "./health/disk-warning.ts";
 import type { BackupLookout } from "./health/health.ts";
 import { defineJob, type JobKind } from "./jobs/job.ts";
@@ -41,7 +41,7 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
   return [
     thumbnailsJob(previews),
     defineJob("sweep", { at: "17 * * * *", run: () => sweeper.run() }),
-    defineExportJob({ ...parts, onReady: mailReady }),
+    defineExportJob({ ...parts, onReady: mailReady, room: () => roomForExports(config) }),
     defineJob("clear-exports", { at: "27 * * * *", run: () => clearExports(parts) }),
     defineJob("clear-tokens", { at: "40 4 * * *", run: () => deleteExpiredTokens(db) }),
     defineJob("clear-conflicts", { at: "45 4 * * *", run: () => deleteOldConflicts(db) }),
@@ -51,6 +51,13 @@ export function createWork(parts: WorkParts): readonly JobKind[] {
     defineJob("watch-disk", { at: "7 * * * *", run: () => watchDisks(parts) }),
     mailJob({ desk: parts.desk, mailer: parts.mailer, publicUrl: config.publicUrl }),
   ];
+}
+
+/** Postgres, which often lies on the same disk, stops when that is full: an export is refused before. */
+async function roomForExports({ storageBackend, databaseUrl, dataDir }: Config): Promise<number | null> {
+  const isElsewhere = storageBackend === "s3" || (storageBackend === "database" && databaseUrl !== undefined);
+  if (isElsewhere) return null;
+  return (await readRoom(dataDir)).free - tooLittle;
 }
 
 /** Without a link: whoever came by the mail, or by the job, would have the whole journal. */

@@ -5,7 +5,8 @@ import type { Log } from "../log.ts";
 import type { Fingerprint } from "../storage/fingerprint.ts";
 import { newKey } from "../storage/object-key.ts";
 import { announce, announceAgain, claim, destroy } from "../storage/references.ts";
-import { beginExport, completeExport, failExport } from "./export-rows.ts";
+import { sumOfPictures } from "./estimate.ts";
+import { beginExport, completeExport, type ExportRequest, failExport, hasKey } from "./export-rows.ts";
 import type { ExportFormat } from "./formats.ts";
 import { type ExportSource, writeExport } from "./write-export.ts";
 
@@ -27,12 +28,27 @@ export interface ReadyExport {
 
 export interface ExportJobParts extends ExportSource {
   readonly log: Log;
+  /** Bytes that an export may take where exports lie; null where nobody can tell. */
+  readonly room: () => Promise<number | null>;
   /** Runs in the transaction that says that an export is there. */
   readonly onReady: (tx: Transaction, ready: ReadyExport) => Promise<unknown>;
 }
 
 /** Another attempt was faster, the account is gone, or the file was swept away. */
 class Unwanted extends Error {}
+
+/** Pictures hardly shrink: what they have as a whole, their archive has. @throws when there is no room for it */
+async function requireRoom(
+  { db, room }: ExportJobParts,
+  userId: string,
+  request: ExportRequest,
+): Promise<void> {
+  const free = await room();
+  if (free === null) return;
+  const needed = request.includePhotos ? await sumOfPictures(db, userId, request.range) : 0;
+  if (free < needed)
+    throw new Error(`An export needs ${needed} bytes of pictures, and the disk has no room for them`);
+}
 
 /** The file is there, and the export refers to it from now on. @throws Unwanted; nothing refers to it then */
 async function complete(
@@ -49,8 +65,14 @@ async function complete(
 }
 
 /** What nothing came to refer to goes at once; where that fails, the sweeper finds it. */
-async function letGo({ db, storage, log }: ExportJobParts, key: string): Promise<void> {
+async function letGo(
+  { db, storage, log }: ExportJobParts,
+  { userId, exportId }: Wanted,
+  key: string,
+): Promise<void> {
   try {
+    // A transaction whose end was not heard of may have committed.
+    if (await hasKey(db, userId, exportId, key)) return;
     // An attempt may have taken so long that the sweeper has come by, and found nothing yet.
     await announceAgain(db, key);
     await destroy(db, storage, key);
@@ -67,6 +89,7 @@ async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal):
   const { db, storage } = parts;
   const request = await beginExport(db, wanted.userId, wanted.exportId);
   if (!request) return;
+  await requireRoom(parts, wanted.userId, request);
   const key = newKey("exports");
   await announce(db, key);
   try {
@@ -76,7 +99,7 @@ async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal):
     const { size, sha256 } = await writeExport(parts, order, { take, signal });
     await complete(parts, wanted, request.format, { key, size, sha256 });
   } catch (error) {
-    await letGo(parts, key);
+    await letGo(parts, wanted, key);
     throw error;
   }
 }

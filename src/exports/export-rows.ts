@@ -120,6 +120,14 @@ export async function completeExport(
   return completed?.expiresAt ?? null;
 }
 
+/** Whether an export refers to a key; whoever is about to say so is waited for. */
+export async function hasKey(db: Queryable, userId: string, id: string, key: string): Promise<boolean> {
+  const [row] = await db.execute<{ key: string | null }>(
+    sql`SELECT key FROM exports WHERE user_id = ${userId} AND id = ${id} FOR SHARE`,
+  );
+  return row?.key === key;
+}
+
 /** It will not be made. */
 export async function failExport(tx: Transaction, userId: string, id: string): Promise<void> {
   await tx.execute(sql`

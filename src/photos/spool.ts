@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { type FileHandle, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, invalid } from "../errors.ts";
 import { Garbage } from "../garbage.ts";
 import { type MediaType, sniffedBytes, sniffMediaType } from "../images/media-type.ts";
 import { toUnavailable } from "../storage/disk-errors.ts";
+import { createOwnFile, makeOwnFolders } from "../storage/ownership.ts";
 
 /** A picture on its way: received whole, checked, and not yet stored. It is gone when it goes out of scope. */
 export interface SpooledPicture extends AsyncDisposable {
@@ -99,7 +100,7 @@ export class Spool {
     const path = join(this.folder, randomUUID());
     const dispose = () => rm(path, { force: true });
     try {
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      await makeOwnFolders(this.folder);
       return { path, ...(await this.#write(path, source)), [Symbol.asyncDispose]: dispose };
     } catch (error) {
       await dispose().catch(() => {});
@@ -108,7 +109,7 @@ export class Spool {
   }
 
   async #write(path: string, source: AsyncIterable<Uint8Array>) {
-    const file = await open(path, "wx", 0o600);
+    const file = await createOwnFile(path);
     const writing = new Writing(file);
     try {
       for await (const piece of source) {

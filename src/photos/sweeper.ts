@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/client.ts";
 import type { Log } from "../log.ts";
+import { findUnknown } from "../storage/books.ts";
 import { destroy, listDue, postpone } from "../storage/references.ts";
 import type { ObjectStorage } from "../storage/storage.ts";
 import { sizes, thumbnailKey } from "./previews/thumbnail-keys.ts";
@@ -81,13 +82,16 @@ export class Sweeper {
 
   /**
    * What lies in the books of nobody: put to URLs of the storage's own, past this server, when nobody waited for it any
-   * longer; left by a look whether the storage works; and exports that a restored database does not know of.
+   * longer; left by a look whether the storage works; and exports that a restored database does not know of. The books
+   * are asked as well: a machine without a battery for its clock may have written yesterday's file in another year.
    */
   async #sweepByAge(): Promise<void> {
-    const { storage } = this.parts;
+    const { db, storage } = this.parts;
     for (const [area, days] of Object.entries(longestLife)) {
-      for await (const { key, modifiedAt } of storage.list(`${area}/`))
-        if (Date.now() - modifiedAt.getTime() > days * day) await storage.delete(key);
+      for await (const { key, modifiedAt } of storage.list(`${area}/`)) {
+        if (Date.now() - modifiedAt.getTime() <= days * day) continue;
+        if ((await findUnknown(db, [key])).length > 0) await storage.delete(key);
+      }
     }
   }
 

@@ -62,6 +62,8 @@ export async function announceAgain(db: Queryable, key: string): Promise<void> {
 
 /** All that an account refers to is let go of, at once: it is about to be erased. */
 export async function releaseAccount(tx: Transaction, userId: string): Promise<void> {
+  // One that is just being completed is waited for, or its key would be in no book: the row goes, and nobody had seen it.
+  await tx.execute(sql`SELECT FROM exports WHERE user_id = ${userId} FOR UPDATE`);
   await tx.execute(sql`
     INSERT INTO unreferenced_objects AS t (key, due_at)
     SELECT key, now() FROM unreferenced_objects WHERE owner_id = ${userId}

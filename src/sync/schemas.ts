@@ -6,6 +6,8 @@ import { formatInstant, isInOneSpelling, readInstant } from "./instant.ts";
 export const largestVersion = 1e15;
 /** No counter is lifted above a version beyond this: it would come near those that are refused. */
 export const largestLift = 1e14;
+/** No version beyond this was ever given out: a counter that was lifted as far as may be goes on from there, one by one. */
+export const largestGiven = 2 * largestLift;
 
 /** An id as phones choose it: opaque, case-sensitive. */
 export const entityId = z

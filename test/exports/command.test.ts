@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeJournal } from "../backup/journal.ts";
@@ -110,6 +110,21 @@ describe("trailglass export", () => {
     expect(outcome.err).toContain(text);
     expect(outcome.code).toBe(code);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("writes through no link, and into no file of somebody else's", async () => {
+    const victim = join(folder, "victim");
+    await Bun.write(victim, "precious");
+    await symlink(victim, `${out}.partial`);
+    expect([(await server.run(args())).code, await Bun.file(victim).text()]).toEqual([73, "precious"]);
+    if (process.geteuid?.() !== 0) return;
+    await rm(`${out}.partial`);
+    await rename(victim, `${out}.partial`);
+    await chown(`${out}.partial`, 4242, 4242);
+    const outcome = await server.run(args());
+    expect([outcome.code, outcome.err]).toEqual([1, expect.stringContaining("somebody else's")]);
+    expect(await readdir(folder)).toEqual(["out.zip.partial"]);
+    expect(await Bun.file(`${out}.partial`).text()).toBe("precious");
   });
 
   test("that is broken off leaves nothing; one that was killed is in nobody's way", async () => {

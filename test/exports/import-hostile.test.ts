@@ -380,6 +380,11 @@ describe("lists and pictures that are not whole", () => {
       "trips.json, row 1: has more than 1000 parts",
     ],
     [
+      "a row of endless keys",
+      () => ({ "trips.json": `[{${Array.from({ length: 200_002 }, (_, key) => `"${key}":1`)}}]` }),
+      "trips.json, row 1: has more than 200000 values",
+    ],
+    [
       "a row of endless length",
       () => ({ "trips.json": `[{"id":"${"x".repeat(9 * 1024 * 1024)}"}]` }),
       "is longer than 8 MB",
@@ -586,6 +591,9 @@ describe("zip files that were made to do harm", () => {
       size: 65 * 1024 * 1024,
     };
     expect(await refusalOf(await folder.write(rawZip([manifest])))).toContain("is larger than");
+    const keys = Array.from({ length: 2000 }, (_, key) => `"${key}":1`);
+    const message = await refusalOf(await archiveOf({ "export.json": `{"format":"trailglass",${keys}}` }));
+    expect(message).toContain("lists more than an archive can hold");
   });
 });
 

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { instantHasher } from "../accounts/people.ts";
+import { largestLift } from "../../src/sync/schemas.ts";
+import { instantHasher, login } from "../accounts/people.ts";
 import { Household } from "../support/household.ts";
 import type { Phone } from "../support/phone.ts";
 import type { PlaceVisitContent } from "../support/phone-content.ts";
 import { RandomJournal } from "../support/random-journal.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
-import { newDevice } from "../support/sync-client.ts";
-import { visit } from "../support/sync-entities.ts";
+import { Device, newDevice } from "../support/sync-client.ts";
+import { envelope, visit } from "../support/sync-entities.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { exportBytes } from "./archives.ts";
 import { createAccount, type Empty, exported, importInto, newFolder } from "./importing.ts";
@@ -200,6 +201,22 @@ describe("phones that came before the import", () => {
     expect(early.cursor).toBeGreaterThan(1_000_000);
   });
 
+  test("and lack envelopes of the time before are given them when they turn to encrypted mode", async () => {
+    const source = await newDevice(server);
+    await source.sync({ placeVisits: [visit("a")] });
+    const other = await source.another();
+    await other.sync({}, { isEncrypted: true });
+    await other.sync({ trips: [envelope("sealed", "secret")] }, { isEncrypted: true });
+    await source.sync();
+    const path = await folder.write((await exported(source)).bytes);
+    const account = await createAccount(server);
+    const early = new Device(server, await login(server, account, source.id));
+    await importInto(server, account, path);
+    early.cursor = source.cursor;
+    const { remoteChanges } = await early.sync({}, { isEncrypted: true });
+    expect(remoteChanges.trips.map(({ id }: { id: string }) => id)).toEqual(["sealed"]);
+  });
+
   test("with a cursor keep an account from being imported into: they would miss what is below it", async () => {
     const source = await newDevice(server);
     await source.sync({ placeVisits: [visit("a"), visit("b")] });
@@ -212,4 +229,24 @@ describe("phones that came before the import", () => {
       `Phones have synced with the account ${email} already`,
     );
   });
+});
+
+test("a counter that a phone has lifted as far as may be is imported, and goes on", async () => {
+  const source = await newDevice(server);
+  await source.delta({ lastSyncVersion: largestLift });
+  await source.sync({ placeVisits: [visit("a")], settings: { appearanceSettings: { theme: "DARK" } } });
+  expect(await source.counter()).toBeGreaterThan(largestLift);
+  let from = source;
+  // What was imported can be exported, and that imported again.
+  for (let move = 0; move < 2; move++) {
+    const path = await folder.write((await exported(from)).bytes);
+    const account = await createAccount(server);
+    await importInto(server, account, path);
+    const before = await from.counter();
+    from = new Device(server, await login(server, account));
+    expect(await from.counter()).toBe(before + 1_000_000);
+  }
+  await from.sync();
+  await from.sync({ placeVisits: [visit("b")] });
+  expect(from.cursor).toBeGreaterThan(largestLift + 2_000_000);
 });

@@ -3,8 +3,10 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symli
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LocalFiles } from "../../src/backup/local-files.ts";
+import { Spool } from "../../src/photos/spool.ts";
 import { DirectoryStorage } from "../../src/storage/directory-storage.ts";
 import { newKey } from "../../src/storage/object-key.ts";
+import { quadrantsPng } from "../support/png.ts";
 
 const [uid, gid] = [4242, 4243];
 const isRoot = process.geteuid?.() === 0;
@@ -46,6 +48,15 @@ describe.skipIf(!isRoot)("what root makes in a folder of the server's user is th
     const storage = new DirectoryStorage(join(path, "deep"));
     await storage.put(newKey("originals"), text());
     expect(readdirSync(path)).toEqual(["deep"]);
+    expect(strangers(path)).toEqual([]);
+  });
+
+  test("a picture that is received before it is stored", async () => {
+    const path = serviceFolder("data");
+    const pieces = new Blob([quadrantsPng(8, 8)]).stream();
+    await using picture = await new Spool(join(path, "incoming"), 1_000_000).receive(pieces);
+    expect(strangers(path)).toEqual([]);
+    await new DirectoryStorage(join(path, "objects")).putFile(newKey("originals"), picture.path);
     expect(strangers(path)).toEqual([]);
   });
 

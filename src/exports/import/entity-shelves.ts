@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Content, Entity } from "../../sync/entity.ts";
 import { leavesOf, valueAt } from "../../sync/rows.ts";
-import { instant, largestLift } from "../../sync/schemas.ts";
+import { instant, largestGiven } from "../../sync/schemas.ts";
 import type { Value } from "./copy-text.ts";
 import { fitting, moment, requireKnown, Unfit } from "./plain-values.ts";
 import { idType, readStamps, type Shelf, type ShelfColumn, stampColumns } from "./shelf.ts";
@@ -55,7 +55,7 @@ function locationShelf(entity: Entity): Shelf {
 }
 
 const groupStamp = z.strictObject({
-  version: z.int().min(1).max(largestLift),
+  version: z.int().min(1).max(largestGiven),
   lastModified: instant,
   deviceId: z.guid().nullable(),
 });

@@ -18,6 +18,8 @@ const isOfMark = (byte: number) => byte === 0xef || byte === 0xbb || byte === 0x
 
 /** Objects and lists within an object at most: as values they take many times the room that they take as text. */
 const mostParts = 1000;
+/** The same of keys and values: as many as the longest list of ids, such as phones choose them, that an object has room for. */
+const mostValues = 200_000;
 
 /** What may come next; `end` is that of the object under way. */
 type Expected = "list" | "first" | "object" | "end" | "separator" | "nothing";
@@ -32,6 +34,7 @@ class Cutter {
   #begun: Uint8Array[] = [];
   #begunBytes = 0;
   #parts = 0;
+  #values = 0;
   #row = 0;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -69,6 +72,7 @@ class Cutter {
         this.#begun = [];
         this.#begunBytes = 0;
         this.#parts = 0;
+        this.#values = 0;
         this.#expected = "end";
         return at;
       }
@@ -94,6 +98,7 @@ class Cutter {
     let inString = this.#inString;
     let escaped = this.#escaped;
     let parts = this.#parts;
+    let values = this.#values;
     let at = start;
     for (let isOpen = true; isOpen && at < piece.length; at++) {
       const byte = piece[at] as number;
@@ -106,11 +111,13 @@ class Cutter {
         depth++;
         parts++;
       } else if (byte === objectEnds || byte === listEnds) isOpen = --depth > 0;
+      else if (byte === comma) values++;
     }
     this.#depth = depth;
     this.#inString = inString;
     this.#escaped = escaped;
     this.#parts = parts;
+    this.#values = values;
     return at;
   }
 
@@ -120,6 +127,7 @@ class Cutter {
     if (this.#begunBytes > this.longest)
       throw this.#malformed(`is longer than ${this.longest / 1024 / 1024} MB`);
     if (this.#parts > mostParts) throw this.#malformed(`has more than ${mostParts} parts`);
+    if (this.#values > mostValues) throw this.#malformed(`has more than ${mostValues} values`);
   }
 
   #finish(): string {

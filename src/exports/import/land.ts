@@ -5,7 +5,7 @@ import { claimAll } from "../../storage/references.ts";
 import { counterLift } from "../../sync/counter.ts";
 import type { Entity, Registry } from "../../sync/entity.ts";
 import { leavesOf } from "../../sync/rows.ts";
-import { largestLift } from "../../sync/schemas.ts";
+import { largestGiven, largestLift } from "../../sync/schemas.ts";
 import { type Importer, readVersion, requireUnused } from "./empty-account.ts";
 import { ImportError } from "./import-error.ts";
 import { stampColumns } from "./shelf.ts";
@@ -62,11 +62,15 @@ async function landEnvelopes(tx: Transaction, { userId, shelves }: Landing): Pro
   return (await pour(tx, userId, live)) + (await pour(tx, userId, deleted));
 }
 
-/** A device that has signed in to the account already is as it is. */
+/** A device that has signed in to the account already is as it is, but for what it lacks of the account as it was. */
 async function landDevices(tx: Transaction, { userId, shelves }: Landing): Promise<number> {
   const { table: from, columns } = shelves.devices;
   const names = columns.map(([name]) => name);
-  return pour(tx, userId, { into: "devices", from, columns: names, orElse: sql`ON CONFLICT DO NOTHING` });
+  const orElse = sql`ON CONFLICT (user_id, device_id) DO UPDATE SET
+    clear_since = least(devices.clear_since, EXCLUDED.clear_since),
+    void_cursor = coalesce(devices.void_cursor, EXCLUDED.void_cursor)`;
+  // As \`WHERE ...\` tells Postgres, what follows is no condition of a join.
+  return pour(tx, userId, { into: "devices", from, columns: names, orElse });
 }
 
 async function landRest(tx: Transaction, { userId, shelves }: Landing): Promise<number> {
@@ -106,8 +110,10 @@ async function highestVersion(tx: Transaction, { shelves, syncVersion }: Landing
       ([name, type]) => type === "bigint" && /version|cursor|since|answer/.test(name),
     );
     const told = names.filter(([name]) => name !== "local_version").map(([name]) => name);
+    // A cursor from elsewhere is as large as its phone said.
+    const most = (name: string) => (name === "void_cursor" ? largestLift : largestGiven);
     return told.map((name) =>
-      sql.raw(`SELECT max(${name}) AS version FROM pg_temp.${table} WHERE ${name} <= ${largestLift}`),
+      sql.raw(`SELECT max(${name}) AS version FROM pg_temp.${table} WHERE ${name} <= ${most(name)}`),
     );
   });
   const stamped = sql.raw(`SELECT max((stamp ->> 'version')::bigint) FROM pg_temp.${shelves.settings.table},

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { formatInstant, isInOneSpelling, readInstant } from "../../sync/instant.ts";
-import { largestLift } from "../../sync/schemas.ts";
+import { largestGiven } from "../../sync/schemas.ts";
 
 /** A row that cannot be taken; the message says why. */
 export class Unfit extends Error {}
@@ -39,7 +39,7 @@ export function deviceInstant(text: string | null, name: string): string | null 
  * refused.
  */
 export function given(version: number, name: string, least = 1): number {
-  if (version >= least && version <= largestLift) return version;
+  if (version >= least && version <= largestGiven) return version;
   throw new Unfit(`${name}: is no version that was ever given out`);
 }
 

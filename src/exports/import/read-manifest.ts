@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { largestLift } from "../../sync/schemas.ts";
+import { largestGiven } from "../../sync/schemas.ts";
 import { jsonFileName } from "../json/files.ts";
 import { type ExportManifest, formatVersion, manifestSchema } from "../json/manifest-schema.ts";
 import { datasets } from "../sources.ts";
@@ -15,11 +15,17 @@ const anyVersion = z.object({ format: z.literal("trailglass"), formatVersion: z.
 /** A picture is listed once, or twice when it is not as it was stored. */
 const mostObjects = 2 * mostEntries + 100;
 
-/** At most; what stands in texts is counted as well. As values, objects take many times the room that they take as text. */
-function countObjects(bytes: Uint8Array): number {
-  let count = 0;
-  for (const byte of bytes) if (byte === 0x7b || byte === 0x5b) count++;
-  return count;
+/** Values that an object has at most, and those of the manifest itself; a name may be full of commas. */
+const mostValues = { ofObject: 4, besides: 1000 };
+
+/** Whether it may be read as a whole. What stands in texts is counted as well. As values, it takes many times its room as text. */
+function isModest(bytes: Uint8Array): boolean {
+  let objects = 0;
+  let values = 0;
+  for (const byte of bytes)
+    if (byte === 0x7b || byte === 0x5b) objects++;
+    else if (byte === 0x2c) values++;
+  return objects <= mostObjects && values <= mostValues.ofObject * objects + mostValues.besides;
 }
 
 const foreign = (path: string) =>
@@ -32,7 +38,7 @@ async function readJson(archive: ImportArchive): Promise<unknown> {
   if (!archive.has(manifestName)) throw foreign(archive.path);
   try {
     const bytes = await archive.bytes(manifestName);
-    if (countObjects(bytes) > mostObjects) throw new DamagedEntry("lists more than an archive can hold");
+    if (!isModest(bytes)) throw new DamagedEntry("lists more than an archive can hold");
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     const why = cause instanceof DamagedEntry ? cause.message : "is no JSON";
@@ -58,7 +64,7 @@ export async function readImportManifest(archive: ImportArchive): Promise<Export
     const where = issue?.path.join(".") || "it";
     throw new ImportError("damaged", `${manifestName}: ${where}: ${issue?.message ?? "is not valid"}`);
   }
-  if (manifest.data.syncVersion > largestLift)
+  if (manifest.data.syncVersion > largestGiven)
     throw new ImportError("damaged", `${manifestName}: syncVersion: no account ever came so far`);
   archive.requireModest(datasets.map(jsonFileName), "text");
   return manifest.data;
