@@ -7,8 +7,8 @@ import { newKey } from "../storage/object-key.ts";
 import { announce, announceAgain, claim, destroy } from "../storage/references.ts";
 import { sumOfPictures } from "./estimate.ts";
 import { beginExport, completeExport, type ExportRequest, failExport, hasKey } from "./export-rows.ts";
-import type { ExportFormat } from "./formats.ts";
-import { type ExportSource, writeExport } from "./write-export.ts";
+import type { ExportFormat } from "./format-names.ts";
+import type { ExportSource } from "./write-export.ts";
 
 /** What the job is called that makes an export. */
 export const exportJob = "export";
@@ -96,6 +96,8 @@ async function make(parts: ExportJobParts, wanted: Wanted, signal: AbortSignal):
     const take = (bytes: ReadableStream<Uint8Array>) =>
       storage.put(key, bytes, { mediaType: "application/zip" });
     const order = { ...request, userId: wanted.userId };
+    // Loaded when somebody wants one: a server starts faster without.
+    const { writeExport } = await import("./write-export.ts");
     const { size, sha256 } = await writeExport(parts, order, { take, signal });
     await complete(parts, wanted, request.format, { key, size, sha256 });
   } catch (error) {

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Queryable, Transaction } from "../database/client.ts";
 import { isoInstant } from "../database/instants.ts";
 import type { Fingerprint } from "../storage/fingerprint.ts";
-import type { ExportFormat } from "./formats.ts";
+import type { ExportFormat } from "./format-names.ts";
 import type { ExportRange } from "./range.ts";
 
 /** The words of the API; there is no other. */

@@ -1,4 +1,5 @@
 import { csvFiles } from "./csv/files.ts";
+import type { ExportFormat } from "./format-names.ts";
 import { writeGeoJson } from "./formats/geojson.ts";
 import { writeGpx } from "./formats/gpx.ts";
 import { writeKml } from "./formats/kml.ts";
@@ -6,9 +7,6 @@ import type { Journal } from "./journal.ts";
 import { jsonFiles } from "./json/files.ts";
 import { mapJournal } from "./map-journal.ts";
 import type { Snapshot } from "./snapshot.ts";
-
-export const exportFormats = ["JSON", "CSV", "GPX", "KML", "GEOJSON"] as const;
-export type ExportFormat = (typeof exportFormats)[number];
 
 /** A file of an archive that is made of an account's rows. */
 export interface ExportFile {

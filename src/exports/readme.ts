@@ -1,4 +1,4 @@
-import type { ExportFormat } from "./formats.ts";
+import type { ExportFormat } from "./format-names.ts";
 import type { MissingPicture } from "./pictures.ts";
 import { isPartial } from "./range.ts";
 import type { ExportedAccount, SnapshotOptions } from "./snapshot.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dateFilter } from "../journal/filters.ts";
 import type { ExportRequest } from "./export-rows.ts";
-import { exportFormats } from "./formats.ts";
+import { exportFormats } from "./format-names.ts";
 
 /** What an export is asked for with. A date is a day in UTC: as `startDate` from its first moment, as `endDate` to its last. */
 export const requestSchema: z.ZodType<ExportRequest> = z
