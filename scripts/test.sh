@@ -20,10 +20,10 @@ echo "== build"
 bun run build --into .tools/program
 export TEST_PROGRAM="$PWD/.tools/program/trailglass"
 echo "== tests"
-# What each process would make anew: an empty Postgres, to be copied.
+# What each process would make anew: an empty Postgres to be copied, and what answers are held against.
 models=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")/tg-models-XXXXXX")
 chmod 755 "$models"
 trap 'rm -rf "$models"' EXIT
-export TEST_POSTGRES_MODELS="$models"
+export TEST_MODELS="$models"
 # Three at once on two cores: many wait for a process, a timer or a disk.
 bun test --parallel=3 --timeout=120000 --reporter=junit --reporter-outfile=.tools/reports/tests.xml src cli test

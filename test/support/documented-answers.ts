@@ -1,3 +1,5 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeApi } from "../../src/api/api-routes.ts";
@@ -153,13 +155,34 @@ function problemsOf({ errors }: ValidateFunction): string {
   return told.join("; ");
 }
 
-/** The API's description, made once for all servers of a process. */
+/** What tells one application's description from another's: its routes, and the names that they carry. */
+function nameOfDescription({ routes }: ReturnType<typeof createApp>): string {
+  const carried = routes.map(({ method, path, hooks }) => [method, path, hooks?.detail?.operationId]);
+  return `openapi-${Bun.hash(JSON.stringify(carried)).toString(16)}.json`;
+}
+
+/**
+ * The description, from where another process of the same run has left it: making it takes as long as many a test. See
+ * `TEST_MODELS` in scripts/test.sh.
+ */
+async function readDescription(app: ReturnType<typeof createApp>): Promise<ReadDocument> {
+  const models = process.env.TEST_MODELS;
+  const left = models && Bun.file(join(models, nameOfDescription(app)));
+  if (left && (await left.exists())) return left.json();
+  const document = await describeApi(app, "/");
+  if (left) {
+    const whole = `${left.name}.${process.pid}`;
+    await Bun.write(whole, JSON.stringify(document));
+    await rename(whole, left.name as string);
+  }
+  return document as unknown as ReadDocument;
+}
+
+/** The API's description, read once for all servers of a process. */
 let made: Promise<DocumentedAnswers> | undefined;
 
 /** What every answer of a test is held against. */
 export function documentOf(app: ReturnType<typeof createApp>): Promise<DocumentedAnswers> {
-  made ??= describeApi(app, "/").then(
-    (document) => new DocumentedAnswers(document as unknown as ReadDocument),
-  );
+  made ??= readDescription(app).then((document) => new DocumentedAnswers(document));
   return made;
 }

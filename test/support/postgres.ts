@@ -62,10 +62,10 @@ function place(): string {
 
 /**
  * What every process of a run of the suite needs to begin with, made by the first one: in the folder that
- * `TEST_POSTGRES_MODELS` names, as scripts/test.sh does. Without it, each makes its own.
+ * `TEST_MODELS` names, as scripts/test.sh does. Without it, each makes its own.
  */
 function model(name: string, folder: string, owner: Owner | undefined, make: (path: string) => void): string {
-  const models = process.env.TEST_POSTGRES_MODELS;
+  const models = process.env.TEST_MODELS;
   const path = join(models ?? folder, name);
   if (existsSync(path)) return path;
   const mine = mkdtempSync(join(models ?? folder, "made-"));
