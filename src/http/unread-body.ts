@@ -50,7 +50,12 @@ export class UnreadBodies {
     if (body === null || body.locked) return true;
     if (this.#isOver || Number(headers.get("content-length")) > this.patience.bytes) return false;
     const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    const giveUp = () => void reader.cancel().catch(() => {});
+    const givenUp = Promise.withResolvers<true>();
+    // Whoever waits for the answer does not wait for the runtime to end a read that was given up.
+    const giveUp = () => {
+      reader.cancel().catch(() => {});
+      givenUp.resolve(true);
+    };
     const { total, pause, closingPause } = this.patience;
     const timers = [
       setTimeout(giveUp, asksToClose(headers) ? closingPause : pause),
@@ -58,7 +63,9 @@ export class UnreadBodies {
     ];
     this.#underWay.add(giveUp);
     try {
-      const isShort = await this.#drop(reader, () => timers[0]?.refresh());
+      const dropped = this.#drop(reader, () => timers[0]?.refresh());
+      dropped.catch(() => {});
+      const isShort = await Promise.race([dropped, givenUp.promise]);
       if (!isShort) giveUp();
       return isShort && !this.#isOver;
     } catch {
