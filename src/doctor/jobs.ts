@@ -1,17 +1,14 @@
 import { migrations } from "../../migrations/index.ts";
 import { longFor } from "../amounts.ts";
 import { readSchemaState } from "../database/migrator.ts";
-import { findJobTroubles, type JobTroubles } from "../jobs/job-facts.ts";
+import { findJobTroubles, type JobTroubles, lateAfter } from "../jobs/job-facts.ts";
 import { withDatabase } from "./database.ts";
 import { combine, ok, skip, type Verdict, warn } from "./finding.ts";
-
-/** Seconds after which a job that nobody has begun is late: a running server begins them within ten. */
-const late = 900;
 
 /** What to make of jobs that nobody does, and of those that could not be done. */
 export function judgeJobs({ waitingSeconds, failingKinds }: JobTroubles): Verdict {
   const verdicts: Verdict[] = [];
-  if (waitingSeconds > late)
+  if (waitingSeconds > lateAfter)
     verdicts.push(
       warn(
         `one has been waiting for ${longFor(waitingSeconds)}`,

@@ -1,11 +1,9 @@
 import type { Config } from "../config/config.ts";
 import type { Database } from "../database/client.ts";
 import { readWithin } from "../database/read-within.ts";
-import { findJobTroubles, lastAttempt } from "../jobs/job-facts.ts";
+import { findJobTroubles, lastAttempt, lateAfter } from "../jobs/job-facts.ts";
 import type { Lookout } from "./health.ts";
 
-/** Seconds after which a job that nobody has begun is late: it is looked for every ten. */
-const late = 900;
 /** Milliseconds that the database may take to tell of jobs. */
 const patience = 1_500;
 
@@ -13,7 +11,7 @@ const patience = 1_500;
 export const jobsLookout = (db: Database): Lookout => ({
   async look() {
     const { waitingSeconds, failingKinds } = await readWithin(db, patience, findJobTroubles);
-    if (waitingSeconds > late) return { status: "behind" };
+    if (waitingSeconds > lateAfter) return { status: "behind" };
     return { status: failingKinds > 0 ? "failing" : "ok" };
   },
 });

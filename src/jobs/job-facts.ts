@@ -26,6 +26,9 @@ export interface JobTroubles extends Record<string, unknown> {
   readonly failingKinds: number;
 }
 
+/** Seconds after which a job that nobody has begun is late: a running server looks for them every ten. */
+export const lateAfter = 900;
+
 /** Looks for jobs that nobody does, and for those that cannot be done. */
 export async function findJobTroubles(db: Queryable): Promise<JobTroubles> {
   const [found] = await db.execute<JobTroubles>(sql`
